@@ -1,0 +1,1 @@
+"""The database: embedded server, roles, hardening, a process's own engine, and tenant sessions."""

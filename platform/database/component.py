@@ -1,0 +1,41 @@
+"""What the database plugs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from chukan.platform.component import Check, CheckResult, Command, Component, Health, Metric, MetricKind
+from chukan.platform.database.check import check_database
+from chukan.platform.database.cli import database
+from chukan.platform.messages import mark, text
+from chukan.platform.settings import DatabaseSettings
+
+METRICS = (
+    Metric("chukan_tenant_sessions_open", MetricKind.GAUGE, mark("Connections open under tenants' own log-ins.")),
+    Metric("chukan_tenant_sessions_idle", MetricKind.GAUGE, mark("Open tenant connections that nobody uses.")),
+    Metric("chukan_tenant_sessions_waiting", MetricKind.GAUGE, mark("Callers in line for a tenant connection.")),
+    Metric(
+        "chukan_tenant_sessions_bytes", MetricKind.GAUGE, mark("Server memory held by tenant connections, in bytes.")
+    ),
+    Metric(
+        "chukan_tenant_sessions_opened_total", MetricKind.COUNTER, mark("Tenant connections opened since the start.")
+    ),
+    Metric(
+        "chukan_tenant_sessions_evicted_total", MetricKind.COUNTER, mark("Tenant connections closed to stay in bounds.")
+    ),
+    Metric("chukan_tenant_sessions_refused_total", MetricKind.COUNTER, mark("Callers refused because all were busy.")),
+)
+
+
+def component(settings: Callable[[], DatabaseSettings]) -> Component:
+    """Return commands, metrics and the check of the database that *settings* name."""
+
+    def isolation(_now: datetime) -> CheckResult:
+        broken = [finding for finding in check_database(settings()) if not finding.holds]
+        if not broken:
+            return CheckResult(Health.GREEN, text("Everything that keeps tenants apart holds."))
+        return CheckResult(Health.RED, "; ".join(f"{text(finding.name)}: {finding.summary()}" for finding in broken))
+
+    check = Check("database-isolation", "database-isolation", timedelta(seconds=60), isolation)
+    return Component(name="database", commands=(Command(database),), metrics=METRICS, checks=(check,))

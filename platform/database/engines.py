@@ -1,0 +1,114 @@
+"""A process's own engine: its log-in, its search path, its timeouts, and a clean session every time."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ExecStatus, TransactionStatus
+from sqlalchemy import Engine, create_engine, event, make_url
+
+from chukan.platform.database.embedded import EmbeddedCluster
+from chukan.platform.database.errors import DatabaseUnreachable
+from chukan.platform.database.roles import ProcessKind, RoleNames
+from chukan.platform.database.secrets import process_password
+from chukan.platform.settings import DatabaseSettings
+
+#: pg_temp is named, and named last, so that no temporary table can ever stand before a real one;
+#: pg_catalog is not named, and so comes first.
+PLATFORM_SEARCH_PATH = "platform,platform_api,pg_temp"
+
+
+def database_name(settings: DatabaseSettings) -> str:
+    """Return the name of the database: of the embedded cluster's, or the one in the URL."""
+    return unquote(urlsplit(settings.url).path.lstrip("/")) if settings.url else settings.name
+
+
+def address(settings: DatabaseSettings) -> dict[str, Any]:
+    """Return where the database is in libpq's words, without user and password."""
+    if settings.url:
+        return conninfo_to_dict(settings.url)
+    return {**EmbeddedCluster(settings.embedded).address(), "dbname": settings.name}
+
+
+def session_options(*, search_path: str, statement_ms: int, lock_ms: int, idle_transaction_ms: int) -> str:
+    """Return libpq's ``options``: they become the session's reset values.
+
+    Given at the connection they override whatever was stored on the role (a tenant may alter its own
+    role's settings, attack 75), and ``DISCARD ALL`` returns to them.
+    """
+    parameters = {
+        "search_path": search_path,
+        "statement_timeout": str(statement_ms),
+        "lock_timeout": str(lock_ms),
+        "idle_in_transaction_session_timeout": str(idle_transaction_ms),
+        "row_security": "on",
+        "default_transaction_isolation": "read\\ committed",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in parameters.items())
+
+
+def connect(arguments: dict[str, Any]) -> psycopg.Connection:
+    """Open a connection; server-side prepared statements are off, because DISCARD ALL drops them (decision 12).
+
+    Raises:
+        DatabaseUnreachable: for whatever reason; the log has it.
+    """
+    try:
+        return psycopg.connect(**arguments, prepare_threshold=None, connect_timeout=10)
+    except psycopg.OperationalError as failure:
+        raise DatabaseUnreachable(detail=str(failure)) from failure
+
+
+def process_engine(settings: DatabaseSettings, kind: ProcessKind) -> Engine:
+    """Return an engine under the log-in of *kind*; its sessions are reset whenever they come back.
+
+    Raises:
+        SecretMissing: this process was not given that log-in's password.
+    """
+    arguments = {
+        **address(settings),
+        "user": RoleNames(settings.role_prefix).process(kind),
+        "password": process_password(settings.secrets_directory, kind),
+        "options": session_options(
+            search_path=PLATFORM_SEARCH_PATH,
+            statement_ms=settings.statement_timeout_ms,
+            lock_ms=settings.lock_timeout_ms,
+            idle_transaction_ms=settings.tenant_sessions.idle_in_transaction_timeout_ms,
+        ),
+    }
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(arguments),
+        pool_size=settings.pool_size,
+        pool_reset_on_return=None,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        use_native_hstore=False,
+    )
+    event.listen(engine, "reset", _reset_on_return)
+    return engine
+
+
+def reset(connection: psycopg.Connection) -> None:
+    """Take everything from the session that its user may have left: one round trip, outside a transaction.
+
+    Raises:
+        psycopg.OperationalError: the session cannot be reset, and must not be used again.
+    """
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        connection.rollback()
+    result = connection.pgconn.exec_(b"DISCARD ALL")
+    if result.status != ExecStatus.COMMAND_OK:
+        raise psycopg.OperationalError("the session could not be reset")
+
+
+def _reset_on_return(connection: psycopg.Connection, _record: object, _state: object) -> None:
+    reset(connection)
+
+
+def url_without_secrets(settings: DatabaseSettings) -> str:
+    """Return the database's address as an operator may see it."""
+    return make_url(settings.url).render_as_string() if settings.url else f"embedded:{settings.embedded.directory}"

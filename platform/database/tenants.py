@@ -1,0 +1,127 @@
+"""Making and unmaking a tenant in the database: its row, log-in, schema and exact privileges.
+
+This is the lowest step of provisioning, one transaction under the provisioner's log-in. Keys,
+credentials and the audit trail are added above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from chukan.platform.database.roles import RoleNames, schema_name
+from chukan.platform.database.secrets import set_password
+from chukan.platform.database.tables import Site
+from chukan.platform.identifiers import TenantId
+
+#: What a tenant's log-in may do with a table that is not restricted further.
+DATA_PRIVILEGES = ("select", "insert", "update", "delete")
+
+_PRIVILEGES = {
+    "select": sql.SQL("select"),
+    "insert": sql.SQL("insert"),
+    "update": sql.SQL("update"),
+    "delete": sql.SQL("delete"),
+}
+
+
+@dataclass(frozen=True)
+class TenantTable:
+    """A table of the tenant schema: its DDL with ``{table}`` as the place of its name, and who may do what."""
+
+    name: str
+    ddl: sql.SQL
+    privileges: Sequence[str] = DATA_PRIVILEGES
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a tenant lives and as whom it is reached."""
+
+    tenant: TenantId
+    schema: str
+    role: str
+    cluster: str
+    state: str
+
+
+def create_tenant(
+    connection: psycopg.Connection,
+    names: RoleNames,
+    *,
+    opaque: str,
+    password: str,
+    cluster: str,
+    site: Site = Site.EAST,
+    connection_limit: int = 32,
+) -> Placement:
+    """Make row, log-in and empty schema in the transaction of *connection* (the provisioner's).
+
+    The log-in is member of ``tenant_common`` alone: it inherits that group's powerless privileges and
+    can neither become the group nor hand it on (decision 13).
+    """
+    role, schema = names.tenant(opaque), schema_name(opaque)
+    login = sql.Identifier(role)
+    row = connection.execute(
+        "insert into platform.tenant (schema, role, cluster, site) values (%s, %s, %s, %s) returning id, state",
+        (schema, role, cluster, site.value),
+    ).fetchone()
+    if row is None:
+        raise RuntimeError("an insert with RETURNING gave no row")
+    connection.execute(
+        sql.SQL(
+            "create role {} login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
+            "connection limit {}"
+        ).format(login, sql.Literal(connection_limit))
+    )
+    set_password(connection, role, password)
+    connection.execute(
+        sql.SQL("grant {} to {} with inherit true, set false, admin false").format(
+            sql.Identifier(names.tenant_common), login
+        )
+    )
+    with as_owner(connection, names):
+        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), login))
+    return Placement(tenant=TenantId(row[0]), schema=schema, role=role, cluster=cluster, state=row[1])
+
+
+def create_table(connection: psycopg.Connection, names: RoleNames, placement: Placement, table: TenantTable) -> None:
+    """Make *table* in the tenant's schema and grant its log-in exactly the table's privileges."""
+    target = sql.Identifier(placement.schema, table.name)
+    grant = sql.SQL("grant {} on {} to {}").format(
+        sql.SQL(", ").join(_PRIVILEGES[name] for name in table.privileges),
+        target,
+        sql.Identifier(placement.role),
+    )
+    with as_owner(connection, names):
+        connection.execute(table.ddl.format(table=target))
+        connection.execute(grant)
+
+
+def drop_tenant(connection: psycopg.Connection, names: RoleNames, placement: Placement) -> None:
+    """Remove schema, log-in and row: for scratch tenants, and as the last step of a purge."""
+    role = sql.Identifier(placement.role)
+    with as_owner(connection, names):
+        connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(placement.schema)))
+        connection.execute("delete from platform.tenant where id = %s", (placement.tenant,))
+    connection.execute(sql.SQL("drop role if exists {}").format(role))
+
+
+class as_owner:  # noqa: N801 - it reads as a phrase: with as_owner(connection, names)
+    """Become the owner of all objects for the time of the block; the transaction goes on."""
+
+    def __init__(self, connection: psycopg.Connection, names: RoleNames) -> None:
+        self._connection = connection
+        self._owner = sql.Identifier(names.owner)
+
+    def __enter__(self) -> None:
+        self._connection.execute(sql.SQL("set role {}").format(self._owner))
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        # After a failure the transaction is aborted, and its rollback undoes the SET as well.
+        if failed is None:
+            self._connection.execute("reset role")
