@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -112,7 +113,10 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_row(*(Text(cell) for cell in row))
     # Without a terminal there is nothing to wrap at, and whole lines are what programs can search.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
-    Console(width=width).print(table)
+    console = Console(width=width)
+    with console.capture() as printed:  # rich would answer a reader that goes away with exit code 1
+        console.print(table)
+    click.echo(printed.get(), nl=False)
 
 
 def misused(error: click.UsageError) -> CommandMisused:
@@ -176,3 +180,11 @@ def _option_row(option: click.Option, ctx: click.Context) -> tuple[str, str]:
         notes.append(text("required"))
     described = text(option.help or "")
     return option.get_help_spec(ctx), f"{described} [{'; '.join(notes)}]" if notes else described
+
+
+def system_actor() -> str:
+    """Return who acts on a command line that needs the machine's own rights: ``system:<os user>``."""
+    try:
+        return f"system:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"system:{os.getuid()}"

@@ -17,11 +17,14 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from chukan.platform.database.attack_carry_over import CARRY_OVER
+from chukan.platform.database.attack_rules import DESIGN_RULES
 from chukan.platform.database.attack_words import Attack, Expected, Reach
-from chukan.platform.database.attacks import ATTEMPTS, CARRY_OVER, DESIGN_RULES
+from chukan.platform.database.attacks import ATTEMPTS
 from chukan.platform.database.engines import address, connect, process_engine
 from chukan.platform.database.errors import DatabaseUnreachable
 from chukan.platform.database.memory_credentials import MemoryCredentials
+from chukan.platform.database.ports import CredentialSource
 from chukan.platform.database.roles import ProcessKind, RoleNames
 from chukan.platform.database.secrets import new_password, process_password
 from chukan.platform.database.tenant_sessions import TenantSessions
@@ -34,9 +37,11 @@ from chukan.platform.database.tenants import (
     drop_tenant,
 )
 from chukan.platform.identifiers import new_opaque_name
+from chukan.platform.messages import mark
 from chukan.platform.settings import DatabaseSettings
 
-_FACTS = TenantTable(
+#: The table of a tenant's that the cases aim at.
+FACTS = TenantTable(
     "secret_fact",
     sql.SQL(
         "create table {table} (id uuid primary key default uuidv7(), "
@@ -84,6 +89,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Two tenants to play the cases on, which have the table ``FACTS`` and stay afterwards."""
+
+    attacker: Placement
+    victim: Placement
+    credentials: CredentialSource
+
+
+@dataclass(frozen=True)
 class _Stage:
     """Everything that the cases are played on."""
 
@@ -95,12 +109,12 @@ class _Stage:
     places: Mapping[str, sql.Composable]
 
 
-def run_attacks(settings: DatabaseSettings) -> Iterator[Outcome]:
-    """Yield the outcome of every case, on scratch tenants that are gone afterwards.
+def run_attacks(settings: DatabaseSettings, given: Given | None = None) -> Iterator[Outcome]:
+    """Yield the outcome of every case, on scratch tenants that are gone afterwards, or on the *given* ones.
 
     Needs the secrets of the provisioner, the worker and the auditor.
     """
-    with _stage(settings) as stage:
+    with _stage(settings, given) as stage:
         for attack in ATTEMPTS:
             yield _attempt(stage, attack)
         for attack in CARRY_OVER:
@@ -121,14 +135,14 @@ def _carry_over(stage: _Stage, attack: Attack) -> Outcome:
     if attack.probe is None:
         raise ValueError(f"the carry-over case {attack.number} has no probe")
     with stage.sessions.connection(stage.attacker.tenant) as connection:
-        left, error = _try(connection, stage, attack.statements)
+        _, error = _try(connection, stage, attack.statements)
         connection.commit()
         backend = _backend(connection)
     if error is not None:
-        return _outcome(attack, reached=False, found=f"nothing could be left behind: {left or error}", misfired=True)
+        return _outcome(attack, reached=False, found=mark("nothing could be left behind"), misfired=True)
     with stage.sessions.connection(stage.attacker.tenant) as connection:
         if _backend(connection) != backend:
-            return _outcome(attack, reached=False, found="the probe got another backend", misfired=True)
+            return _outcome(attack, reached=False, found=mark("the probe got another backend"), misfired=True)
         return _judge(attack, *_try(connection, stage, (attack.probe,)), secret=stage.secret)
 
 
@@ -143,21 +157,15 @@ def _logins(settings: DatabaseSettings, stage: _Stage) -> Iterator[Outcome]:
             try:
                 connect(arguments).close()
             except DatabaseUnreachable as refused:
-                reached, found = False, "refused"
+                reached, found = False, mark("no log-in")
                 misfired = "password" not in refused.detail and "not permitted to log in" not in refused.detail
             else:
-                reached, found, misfired = True, "logged in", False
-            kind = "a wrong password" if password else "no password"
-            shown = "another tenant" if role == stage.victim.role else role
-            yield Outcome(
-                "89",
-                f"log in as {shown} with {kind}",
-                Expected.REFUSED,
-                reached,
-                found,
-                "SCRAM for everybody",
-                misfired,
+                reached, found, misfired = True, mark("logged in"), False
+            title = (
+                mark("log in as another with a wrong password") if password else mark("log in as another without one")
             )
+            defence = mark("SCRAM for everybody")
+            yield Outcome("89", title, Expected.REFUSED, reached, found, defence, misfired)
 
 
 def _try(connection: Connection, stage: _Stage, statements: Sequence[sql.SQL]) -> tuple[Any, DBAPIError | None]:
@@ -176,17 +184,17 @@ def _try(connection: Connection, stage: _Stage, statements: Sequence[sql.SQL]) -
 
 def _judge(attack: Attack, rows: Any, error: DBAPIError | None, secret: str = "") -> Outcome:
     if error is not None:
-        state = getattr(error.orig, "sqlstate", None) or "no SQLSTATE"
+        state = getattr(error.orig, "sqlstate", None) or mark("no SQLSTATE")
         if attack.reach is Reach.SECRET:
             leaked = secret in str(error.orig)
-            return _outcome(attack, reached=leaked, found="the secret in an error" if leaked else state)
+            return _outcome(attack, reached=leaked, found=mark("the secret in an error") if leaked else state)
         return _outcome(attack, reached=False, found=state, misfired=state not in attack.states)
     reached = {
         Reach.DONE: True,
         Reach.ROWS: any(row[0] not in (None, False) for row in rows or ()),
         Reach.SECRET: any(secret in str(value) for row in rows or () for value in row),
     }[attack.reach]
-    return _outcome(attack, reached=reached, found="reached" if reached else "nothing")
+    return _outcome(attack, reached=reached, found=mark("reached") if reached else mark("nothing found"))
 
 
 def _outcome(attack: Attack, *, reached: bool, found: str, misfired: bool = False) -> Outcome:
@@ -198,25 +206,25 @@ def _backend(connection: Connection) -> int:
 
 
 @contextmanager
-def _stage(settings: DatabaseSettings) -> Iterator[_Stage]:
+def _stage(settings: DatabaseSettings, given: Given | None) -> Iterator[_Stage]:
     names = RoleNames(settings.role_prefix)
-    credentials = MemoryCredentials()
     secret = f"secret-{secrets.token_hex(8)}"
     with ExitStack() as stack:
         raw = stack.enter_context(_provisioner(settings))
         with raw.transaction():
-            attacker, victim = (_scratch_tenant(raw, names, settings, credentials) for _ in range(2))
-            places = _places(raw, names, attacker, victim)
+            played = given or _scratch_tenants(raw, names, settings)
+            places = _places(raw, names, played.attacker, played.victim)
             _shared_tables(raw, names, {**places, "secret": sql.Literal(secret)})
-        stack.callback(_strike, raw, names, (attacker, victim), places["scratch"])
+        scratch = () if given else (played.attacker, played.victim)
+        stack.callback(_strike, raw, names, scratch, places["scratch"])
         worker, auditor = (_engine(stack, settings, kind) for kind in (ProcessKind.WORKER, ProcessKind.AUDITOR))
         # One connection a tenant, so that a probe meets the backend that something was left behind in.
         limits = settings.tenant_sessions.model_copy(update={"max_per_tenant": 1})
-        sessions = TenantSessions(settings.model_copy(update={"tenant_sessions": limits}), worker, credentials)
+        sessions = TenantSessions(settings.model_copy(update={"tenant_sessions": limits}), worker, played.credentials)
         stack.callback(sessions.close)
-        _plant(sessions, attacker, "own")
-        _plant(sessions, victim, secret)
-        yield _Stage(attacker, victim, secret, sessions, auditor, places)
+        _plant(sessions, played.attacker, "own")
+        _plant(sessions, played.victim, secret)
+        yield _Stage(played.attacker, played.victim, secret, sessions, auditor, places)
 
 
 def _provisioner(settings: DatabaseSettings) -> psycopg.Connection:
@@ -241,14 +249,16 @@ def _strike(raw: psycopg.Connection, names: RoleNames, tenants: Iterable[Placeme
             drop_tenant(raw, names, tenant)
 
 
-def _scratch_tenant(
-    raw: psycopg.Connection, names: RoleNames, settings: DatabaseSettings, credentials: MemoryCredentials
-) -> Placement:
-    password = new_password()
-    placement = create_tenant(raw, names, opaque=new_opaque_name(), password=password, cluster=settings.cluster)
-    create_table(raw, names, placement, _FACTS)
-    credentials.remember(placement.tenant, password)
-    return placement
+def _scratch_tenants(raw: psycopg.Connection, names: RoleNames, settings: DatabaseSettings) -> Given:
+    credentials = MemoryCredentials()
+    made = []
+    for _ in range(2):
+        password = new_password()
+        placement = create_tenant(raw, names, opaque=new_opaque_name(), password=password, cluster=settings.cluster)
+        create_table(raw, names, placement, FACTS)
+        credentials.remember(placement.tenant, password)
+        made.append(placement)
+    return Given(made[0], made[1], credentials)
 
 
 def _shared_tables(raw: psycopg.Connection, names: RoleNames, places: Mapping[str, sql.Composable]) -> None:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from psycopg.sql import SQL
 
+from chukan.platform.messages import mark
+
 
 class Expected(StrEnum):
     """What has to come of an attempt."""
@@ -67,5 +69,5 @@ def residual(number: str, title: str, *statements: SQL, defence: str, reach: Rea
 
 def carried(number: str, title: str, leave: SQL, probe: SQL, *, reach: Reach = Reach.ROWS, states: str = "") -> Attack:
     """Return a case that leaves something in a session and probes the next loan of it."""
-    defence = "DISCARD ALL whenever a session comes back"
+    defence = mark("DISCARD ALL whenever a session comes back")
     return Attack(number, title, (leave,), defence, reach=reach, states=frozenset(states.split()), probe=probe)

@@ -63,12 +63,15 @@ def _find(connection: psycopg.Connection, assertion: Assertion, places: dict[str
 
 def _places(settings: DatabaseSettings) -> dict[str, sql.Composable]:
     names = RoleNames(settings.role_prefix)
+    tenants = f"{names.prefix}org_[a-z2-7]{{16}}"
+    fixed = (names.owner, names.tenant_common, *(names.process(kind) for kind in ProcessKind))
     return {
         "owner": sql.Literal(names.owner),
         "tenant_common": sql.Literal(names.tenant_common),
         "provisioner": sql.Literal(names.process(ProcessKind.PROVISIONER)),
         "prefix": sql.Literal(names.prefix),
-        "processes": sql.SQL("{}::name[]").format(sql.Literal([names.process(kind) for kind in ProcessKind])),
+        "ours": sql.Literal(pattern((*fixed, tenants))),
+        "tenants": sql.Literal(pattern((tenants,))),
         "functions": sql.Literal(pattern(REVOKED_FUNCTIONS)),
         "open": sql.Literal(pattern(OPEN_RELATIONS)),
     }

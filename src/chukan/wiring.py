@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from chukan.demo import demo
 from chukan.helpdesk import component as helpdesk
 from chukan.monitoring import component as monitoring
-from chukan.platform.component import Component
+from chukan.platform.audit import component as audit
+from chukan.platform.audit.ports import Signer
+from chukan.platform.component import Command, Component
+from chukan.platform.database import component as database
 from chukan.platform.logs import component as logs
+from chukan.platform.settings import Settings
 from chukan.platform.settings import component as settings
+from chukan.platform.settings.load import loaded_settings
+from chukan.platform.vault import component as vault
+from chukan.platform.vault.providers import key_provider
+from chukan.platform.vault.signing import VaultSigner
 from chukan.tenants import component as tenants
 from chukan.vpn import component as vpn
 
@@ -16,8 +25,21 @@ def components() -> tuple[Component, ...]:
     return (
         settings.component(),
         logs.component(),
+        database.component(_settings),
+        vault.component(_settings),
+        audit.component(_settings, signer=signer_of),
         tenants.component(),
         vpn.component(),
         monitoring.component(),
         helpdesk.component(),
+        Component(name="demo", commands=(Command(demo),)),
     )
+
+
+def signer_of(settings: Settings) -> Signer:
+    """Return who signs the audit trail's seals: the vault, which the trail itself does not know."""
+    return VaultSigner(key_provider(settings.vault))
+
+
+def _settings() -> Settings:
+    return loaded_settings().settings

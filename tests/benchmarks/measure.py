@@ -8,6 +8,7 @@ with the load average beside it.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -75,7 +76,8 @@ def print_report(title: str, measured: Sequence[Measured]) -> None:
             f"{line.ratio:.2f}" if line.ratio is not None else "",
             f"{line.to_reach:.2f}" if line.to_reach is not None else "", line.note,
         )  # fmt: skip
-    console = Console()
+    # A report that goes to a file is not squeezed into eighty columns.
+    console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(table)
     console.print("load average: " + " ".join(f"{load:.2f}" for load in os.getloadavg()))
 

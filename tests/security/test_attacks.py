@@ -13,21 +13,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from chukan.platform.database import attack_runner, tenant_sessions
+from chukan.platform.database.attack_carry_over import CARRY_OVER
+from chukan.platform.database.attack_rules import DESIGN_RULES
 from chukan.platform.database.attack_runner import Outcome, run_attacks
-from chukan.platform.database.attack_words import Expected
-from chukan.platform.database.attacks import ATTEMPTS, CARRY_OVER, DESIGN_RULES
+from chukan.platform.database.attack_words import Attack, Expected
+from chukan.platform.database.attacks import ATTEMPTS
 from chukan.platform.database.tenants import Placement
 from support.database import Database
 
 
-def _outcomes(database: Database) -> dict[str, Outcome]:
-    return {f"{outcome.number} {outcome.title}": outcome for outcome in run_attacks(database.settings)}
-
-
 def test_every_attempt_ends_as_the_study_says(database: Database) -> None:
-    outcomes = _outcomes(database)
-    wrong = {name: outcome.found for name, outcome in outcomes.items() if not outcome.as_expected}
-    assert wrong == {}
+    outcomes = list(run_attacks(database.settings))
+    assert [(outcome.number, outcome.found) for outcome in outcomes if not outcome.as_expected] == []
     assert len(outcomes) == len(ATTEMPTS) + len(CARRY_OVER) + len(DESIGN_RULES) + 6  # log-ins as three others, twice
 
 
@@ -62,43 +59,41 @@ def _inventory(superuser: psycopg.Connection) -> tuple[Any, ...]:
 
 # Each of these takes one defence away and sees the attempts that it holds off succeed: without
 # them nobody could tell a defended attempt from one that cannot work.
-LOOSENINGS = [
-    ("grant temporary on database {database} to {tenant_common}", {"58", "59", "62"}),
-    ("grant usage on language plpgsql to public", {"57"}),
-    ("grant select on pg_class to public", {"23"}),
-    ("grant select on pg_namespace to public", {"14"}),
-    ("grant select on pg_roles to public", {"20"}),
-    ("grant select on pg_proc to public", {"19"}),
-    ("grant execute on function pg_advisory_lock(bigint) to public", {"38"}),
-    ("grant execute on function to_regnamespace(text) to public", {"29"}),
-    ("grant execute on function pg_current_wal_lsn() to public", {"87"}),
-    ("grant execute on function pg_relation_size(regclass) to public; "
-     "grant execute on function pg_relation_size(regclass, text) to public", {"25"}),
-    ("grant execute on function pg_logical_emit_message(boolean, text, text, boolean) to public", {"81"}),
-    ("grant execute on function pg_notify(text, text) to public", {"43"}),
-    ("grant usage on schema platform to {tenant_common}; grant select on platform.tenant to {tenant_common}", {"70a", "70b"}),
-    ("create function platform_api.careless() returns int language sql security definer return 1", {"60"}),
-    ("create function platform_api.careless(t text) returns void language plpgsql security definer "
-     "set search_path = pg_catalog, pg_temp as 'begin execute t; end'", {"61"}),
-    ("create policy careless on platform.tenant using (role = current_setting('app.tenant'))", {"67a"}),
-    ("create extension pg_trgm with schema platform; grant create on database {database} to {tenant_common}", {"56", "52"}),
-    ("create function pg_temp.x() returns int language sql return 1; "
-     "grant create on schema public to public", {"53"}),
-]  # fmt: skip
+LOOSENINGS = {
+    "grant temporary on database {database} to {tenant_common}": "58 59 62 96 97",
+    "grant usage on language plpgsql to public": "57",
+    "grant select on pg_class to public": "23",
+    "grant select on pg_namespace to public": "14",
+    "grant select on pg_roles to public": "20",
+    "grant select on pg_proc to public": "19",
+    "grant execute on function pg_advisory_lock(bigint) to public": "38",
+    "grant execute on function to_regnamespace(text) to public": "29",
+    "grant execute on function pg_current_wal_lsn() to public": "87",
+    "grant execute on function pg_relation_size(regclass), pg_relation_size(regclass, text) to public": "25",
+    "grant execute on function pg_logical_emit_message(boolean, text, text, boolean) to public": "81",
+    "grant execute on function pg_notify(text, text) to public": "43",
+    "grant usage on schema platform to {tenant_common}; grant select on platform.tenant to {tenant_common}": "70a 70b",
+    "create function platform_api.careless() returns int language sql security definer return 1": "60",
+    """
+    create function platform_api.careless(t text) returns void language plpgsql security definer
+    set search_path = pg_catalog, pg_temp as 'begin execute t; end'
+    """: "61",
+    "create policy careless on platform.tenant using (role = current_setting('app.tenant'))": "67a",
+    "grant create on database {database} to {tenant_common}": "52 56",
+    "grant usage, create on schema public to public": "53",
+}
 
 
-@pytest.mark.parametrize(("loosening", "numbers"), LOOSENINGS, ids=[next(iter(numbers)) for _, numbers in LOOSENINGS])
-def test_an_attempt_succeeds_once_its_defence_is_taken_away(
-    database: Database, loosening: str, numbers: set[str]
-) -> None:
+@pytest.mark.parametrize("loosening", LOOSENINGS, ids=LOOSENINGS.values())
+def test_an_attempt_succeeds_once_its_defence_is_taken_away(database: Database, loosening: str) -> None:
     places = {
         "database": sql.Identifier(database.settings.name),
         "tenant_common": sql.Identifier(database.names.tenant_common),
     }
     with database.superuser() as superuser:
-        superuser.execute(sql.SQL(loosening).format(**places))  # type: ignore[arg-type]  # literals of this file
+        superuser.execute(sql.SQL(loosening).format(**places))
     failing = {outcome.number for outcome in run_attacks(database.settings) if not outcome.as_expected}
-    assert numbers <= failing
+    assert set(LOOSENINGS[loosening].split()) <= failing
 
 
 def test_a_tenant_that_was_made_member_of_another_reaches_it(
@@ -123,7 +118,7 @@ def _careless_grant(database: Database, monkeypatch: pytest.MonkeyPatch, grant: 
         if len(planted) == 2:
             attacker, victim = (sql.Identifier(placement.role) for placement in planted)
             with database.superuser() as superuser:
-                superuser.execute(sql.SQL(grant).format(attacker=attacker, victim=victim))  # type: ignore[arg-type]
+                superuser.execute(sql.SQL(grant).format(attacker=attacker, victim=victim))
 
     with monkeypatch.context() as patched:
         patched.setattr(attack_runner, "_plant", plant_and_grant)
@@ -135,7 +130,7 @@ def test_what_a_session_leaves_behind_is_found_when_the_pool_only_rolls_back(
 ) -> None:
     monkeypatch.setattr(tenant_sessions, "reset", lambda connection: connection.rollback())
     reached = {outcome.number for outcome in run_attacks(database.settings) if outcome.reached}
-    assert {"90", "92", "93", "94", "95", "98", "99", "100", "101", "102a"} <= reached
+    assert {"90", "92", "93", "94", "95", "98", "99", "101", "102"} <= reached
 
 
 def test_row_security_is_what_hides_the_shared_rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +145,7 @@ def test_row_security_is_what_hides_the_shared_rows(database: Database, monkeypa
 def test_an_attempt_that_fails_for_another_reason_is_not_taken_for_a_defence(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = attack_runner.ATTEMPTS[0].__class__(
-        "x", "a misspelt attempt", (sql.SQL("selct 1"),), "none", states=frozenset({"42501"})
-    )
+    broken = Attack("x", "a misspelt attempt", (sql.SQL("selct 1"),), "none", states=frozenset({"42501"}))
     monkeypatch.setattr(attack_runner, "ATTEMPTS", (broken,))
     outcome = next(run_attacks(database.settings))
     assert outcome.misfired

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -115,6 +115,10 @@ class Database:
                 create_table(connection, self.names, placement, table)
         self.credentials.remember(placement.tenant, password)
         return placement
+
+    def at_close(self, call: Callable[[], None]) -> None:
+        """Run *call* at the end of the test."""
+        self._engines.callback(call)
 
     def close(self) -> None:
         self._engines.close()

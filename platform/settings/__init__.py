@@ -1,0 +1,23 @@
+"""Settings: one typed tree, from files, environment and secret files; wrong ones stop the start."""
+
+from chukan.platform.settings.model import (
+    AuditSettings,
+    DatabaseSettings,
+    EmbeddedSettings,
+    Environment,
+    LogSettings,
+    Settings,
+    TenantSessionSettings,
+    VaultSettings,
+)
+
+__all__ = [
+    "AuditSettings",
+    "DatabaseSettings",
+    "EmbeddedSettings",
+    "Environment",
+    "LogSettings",
+    "Settings",
+    "TenantSessionSettings",
+    "VaultSettings",
+]

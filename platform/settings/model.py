@@ -1,0 +1,180 @@
+"""The settings tree: every setting with its type, unit, bounds, default and meaning.
+
+Durations and sizes carry their unit in the name. ``docs/settings.md`` lists every leaf (a test keeps
+it complete), and the descriptions below are what it and ``chukan config show`` print.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+#: A path that may be left empty; neither TOML nor a variable can say "none" otherwise.
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
+
+
+class Environment(StrEnum):
+    """Which kind of installation this is; production refuses what is only good for the others."""
+
+    DEVELOPMENT = "development"
+    DEMO = "demo"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Section(BaseModel):
+    """A part of the tree: unknown keys are errors, and nothing changes after the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmbeddedSettings(Section):
+    """The PostgreSQL that comes with the program, used when ``database.url`` is empty."""
+
+    directory: Path = Field(default=Path("var/postgresql"), description="Data directory, sockets and server log.")
+    port: int = Field(
+        default=0, ge=0, le=65535, description="TCP port on 127.0.0.1; 0 listens on the Unix socket only."
+    )
+    run_as: str = Field(default="nobody", description="System user that runs the server when the program is root.")
+    max_connections: int = Field(default=300, ge=20, le=5000, description="Connection limit of the server.")
+    max_locks_per_transaction: int = Field(
+        default=1024,
+        ge=64,
+        le=65536,
+        description="Lock table size; pg_dump of all tenants fails at PostgreSQL's default.",
+    )
+    shared_buffers_mb: int = Field(default=256, ge=16, le=1_048_576, description="PostgreSQL's shared buffers, in MiB.")
+
+
+class TenantSessionSettings(Section):
+    """The bounds of a process's connections under the tenants' own log-ins."""
+
+    max_open: int = Field(default=64, ge=1, le=2000, description="Connections open at once in one process.")
+    max_per_tenant: int = Field(
+        default=4, ge=1, le=100, description="Connections of one tenant open at once in one process."
+    )
+    max_idle_seconds: float = Field(default=60, gt=0, description="An idle connection is closed after this long.")
+    max_age_seconds: float = Field(default=3600, gt=0, description="A connection is replaced after this long.")
+    max_backend_mb: float = Field(
+        default=64,
+        gt=0,
+        description="A connection whose server process holds more memory than this (MiB) is replaced.",
+    )
+    max_total_mb: float = Field(
+        default=512,
+        gt=0,
+        description="Idle connections are closed until all backends together hold less than this (MiB).",
+    )
+    wait_seconds: float = Field(default=5, gt=0, le=300, description="How long a caller waits for a connection.")
+    max_waiting: int = Field(default=128, ge=0, description="Callers that may wait; one more is refused at once.")
+    statement_timeout_ms: int = Field(default=30_000, ge=1, description="Longest statement of a tenant session.")
+    lock_timeout_ms: int = Field(default=5_000, ge=1, description="Longest wait for a lock in a tenant session.")
+    idle_in_transaction_timeout_ms: int = Field(
+        default=60_000, ge=1, description="An open transaction that does nothing for this long is ended."
+    )
+
+
+class DatabaseSettings(Section):
+    """Where the database is and how it is reached."""
+
+    url: str = Field(
+        default="",
+        pattern=r"^(postgres(ql)?://\S*)?$",
+        description="postgresql://host:port/database of the operator's own cluster, without a log-in; "
+        "empty starts the embedded one.",
+    )
+    name: str = Field(
+        default="chukan",
+        pattern=r"^[a-z][a-z0-9_]{0,30}$",
+        description="Database name in the embedded cluster.",
+    )
+    cluster: str = Field(default="primary", description="Name of this cluster in the tenants' placement.")
+    role_prefix: str = Field(
+        default="",
+        pattern=r"^([a-z][a-z0-9_]{0,15})?$",
+        description="Put before every role, for two installations on one cluster.",
+    )
+    secrets_directory: Path = Field(
+        default=Path("var/secrets"),
+        description="Folder of <process>.password files (mode 0600), one for each log-in it may use.",
+    )
+    statement_timeout_ms: int = Field(default=30_000, ge=1, description="Longest statement of a process's own session.")
+    lock_timeout_ms: int = Field(default=5_000, ge=1, description="Longest wait for a lock in a process's own session.")
+    pool_size: int = Field(default=5, ge=1, le=200, description="Connections of a process under its own log-in.")
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    tenant_sessions: TenantSessionSettings = TenantSessionSettings()
+
+
+class VaultSettings(Section):
+    """Who keeps the wrapping keys, and how long unwrapped keys stay in memory."""
+
+    provider: Literal["file", "pkcs11"] = Field(
+        default="file",
+        description="pkcs11 for an HSM; file (development only) keeps the wrapping keys in a 0600 file.",
+    )
+    key_file: Path = Field(
+        default=Path("var/secrets/wrapping-keys.json"), description="The file provider's keys, mode 0600."
+    )
+    pkcs11_module: Path = Field(
+        default=Path("/usr/lib/softhsm/libsofthsm2.so"), description="The PKCS#11 library of the HSM."
+    )
+    pkcs11_token: str = Field(default="chukan", description="Label of the HSM token.")
+    pkcs11_pin: SecretStr = Field(
+        default=SecretStr(""), description="User PIN of the token; give it by the _FILE form."
+    )
+    cache_seconds: float = Field(
+        default=300,
+        gt=0,
+        le=300,
+        description="How long an unwrapped data key may stay in memory; five minutes at most.",
+    )
+    wrapping_key_max_age_days: int = Field(
+        default=365, ge=1, description="A wrapping key older than this is reported as due for rotation."
+    )
+
+
+class AuditSettings(Section):
+    """Sealing of the audit trail, and when its absence stops the exchange."""
+
+    sink_directory: Path = Field(
+        default=Path("var/audit"), description="Folder outside the database that keeps every seal."
+    )
+    seal_every_seconds: float = Field(default=60, gt=0, le=600, description="Pause between two seals.")
+    alarm_after_minutes: Annotated[int, Field(ge=1)] = Field(
+        default=15, description="Unsealed entries older than this raise the alarm audit-seal-stale."
+    )
+    stop_after_minutes: Annotated[int, Field(ge=1)] = Field(
+        default=240, description="Unsealed entries older than this stop the acceptance of exchanges."
+    )
+
+
+class LogSettings(Section):
+    """JSON logs: where they go and how long they are kept."""
+
+    directory: OptionalPath = Field(
+        default=None, description="Folder of the log files; empty writes to standard error."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level that is written."
+    )
+    retention_days: int = Field(
+        default=1096, ge=1, description="Log files older than this are deleted (three years and a leap day)."
+    )
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    environment: Environment = Field(default=Environment.DEVELOPMENT, description="Which kind of installation this is.")
+    debug: bool = Field(default=False, description="Verbose failures for developers; refused in production.")
+    external_url: str = Field(
+        default="",
+        description="The address under which people reach the console, https://…; required in production.",
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    vault: VaultSettings = VaultSettings()
+    audit: AuditSettings = AuditSettings()
+    logs: LogSettings = LogSettings()

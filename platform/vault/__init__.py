@@ -1,0 +1,1 @@
+"""Keys: envelope encryption of personal content, blind indexes, signing, masking, tenants' credentials."""

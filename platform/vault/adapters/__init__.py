@@ -1,0 +1,1 @@
+"""The keepers of keys: an HSM through PKCS#11, or a file in development."""

@@ -1,0 +1,97 @@
+"""Provisioning a tenant, and renewing its credential: each one transaction, recorded in the trail.
+
+Everything here runs under the provisioner's log-in, which can reach everything (docs/security.md); no
+process that serves requests holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, select
+
+from chukan.platform.audit.rules import Action, AuditEntry
+from chukan.platform.audit.service import Chain, audited
+from chukan.platform.database.engines import driver
+from chukan.platform.database.errors import TenantUnknown
+from chukan.platform.database.roles import RoleNames
+from chukan.platform.database.secrets import new_password, set_password
+from chukan.platform.database.tables import Site, Tenant
+from chukan.platform.database.tenants import Placement, TenantTable, create_table, create_tenant
+from chukan.platform.identifiers import TenantId, new_opaque_name
+from chukan.platform.settings import DatabaseSettings
+from chukan.platform.vault.credentials import VaultCredentials
+from chukan.platform.vault.service import Vault
+
+
+class ProvisioningAction(Action):
+    """What provisioning records, in the platform's chain."""
+
+    PROVISION = "tenants:tenant:provision"
+    ROTATE_CREDENTIAL = "tenants:credential:rotate"
+
+
+class Provisioner:
+    """Makes tenants and renews their credentials, on behalf of *actor* in one *request*."""
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        engine: Engine,
+        vault: Vault,
+        credentials: VaultCredentials,
+        *,
+        actor: str,
+        request: str,
+    ) -> None:
+        self._settings = settings
+        self._names = RoleNames(settings.role_prefix)
+        self._engine = engine
+        self._vault = vault
+        self._credentials = credentials
+        self._actor = actor
+        self._request = request
+
+    def provision(self, tables: Sequence[TenantTable], site: Site = Site.EAST) -> Placement:
+        """Make a tenant with *tables*: its row, log-in, schema, keys and sealed credential, all or nothing.
+
+        Source: A0-130.
+        """
+        opaque, password = new_opaque_name(), new_password()
+        act = self._entry(ProvisioningAction.PROVISION, f"schema:org_{opaque}")
+        with audited(self._engine.begin, act, chain=Chain.PLATFORM) as unit:
+            connection = driver(unit.connection)
+            placement = create_tenant(
+                connection, self._names, opaque=opaque, password=password, cluster=self._settings.cluster, site=site
+            )
+            for table in tables:
+                create_table(connection, self._names, placement, table)
+            self._vault.create_keys(connection, placement.tenant)
+            self._credentials.store(connection, placement.tenant, password)
+            unit.note(tenant=str(placement.tenant), site=site.value)
+        return placement
+
+    def rotate_credential(self, tenant: TenantId) -> None:
+        """Give the tenant's log-in a new password. Open sessions go on; the next ones use the new one.
+
+        Raises:
+            TenantUnknown: there is no such tenant.
+        """
+        act = self._entry(ProvisioningAction.ROTATE_CREDENTIAL, f"tenant:{tenant}")
+        with audited(self._engine.begin, act, chain=Chain.PLATFORM) as unit:
+            role = unit.connection.execute(select(Tenant.role).where(Tenant.id == tenant)).scalar_one_or_none()
+            if role is None:
+                raise TenantUnknown(tenant=tenant)
+            password = new_password()
+            connection = driver(unit.connection)
+            set_password(connection, role, password)
+            self._credentials.store(connection, tenant, password)
+
+    def tenants(self) -> list[TenantId]:
+        """Return all tenants that have a log-in, oldest first."""
+        query = select(Tenant.id).where(Tenant.state != "closed").order_by(Tenant.id)
+        with self._engine.connect() as connection:
+            return [TenantId(id_) for id_ in connection.execute(query).scalars()]
+
+    def _entry(self, action: ProvisioningAction, subject: str) -> AuditEntry:
+        return AuditEntry(self._actor, action, subject, self._request)
