@@ -157,7 +157,7 @@ def watch(seal: Callable[[], Sealed], told: Callable[[Sealed], None], stop: thre
         try:
             told(counted(seal))
         except ChukanError as error:
-            _log.error("audit.seal_failed", error=error.code, reason=str(error), detail=error.detail)
+            _log.error("audit.seal_failed", exc_info=error)
         stop.wait(pause)
 
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -231,15 +232,14 @@ except SinkUnwritable as error:
 """
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    directory = tmp_path / "sink"
-    directory.mkdir()
-    directory.chmod(0o555)
-    assert _python(AS_NOBODY, str(directory)).stdout.strip() == b"audit.sink_unwritable"
-    directory.chmod(0o777)
-    assert _python(AS_NOBODY, str(directory)).stdout.strip() == b"written"
+def test_a_folder_that_may_not_be_written_is_told() -> None:
+    # Directly below /tmp, because the unprivileged user has to be able to reach it.
+    with tempfile.TemporaryDirectory(prefix="chukan-sink-", dir="/tmp") as name:
+        directory = Path(name)
+        directory.chmod(0o555)
+        assert _python(AS_NOBODY, name).stdout.strip() == b"audit.sink_unwritable"
+        directory.chmod(0o777)
+        assert _python(AS_NOBODY, name).stdout.strip() == b"written"
 
 
 def test_a_sink_that_is_ahead_of_the_database_is_an_alarm_and_is_not_overwritten(trail: Trail) -> None:
