@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, time, timedelta
+from enum import Enum, StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -82,12 +82,51 @@ class Command:
 
 
 @dataclass(frozen=True)
+class At:
+    """A schedule by the wall clock of Asia/Tokyo: these times of the day, on the days that are named.
+
+    ``weekdays`` are 0 (Monday) to 6 (Sunday); ``days`` are days of the month, -1 the last one, None all.
+    """
+
+    times: tuple[time, ...]
+    weekdays: frozenset[int] = frozenset(range(7))
+    days: frozenset[int] | None = None
+
+
+class CatchUp(Enum):
+    """What becomes of the times that passed while nobody fired."""
+
+    #: They are gone: a run makes sense at its time alone.
+    NONE = "none"
+    #: The latest is made up for, and a run that still waits stands for those after it.
+    LATEST = "latest"
+    #: Each is made up for, oldest first.
+    ALL = "all"
+
+
+@dataclass(frozen=True)
 class Job:
-    """Periodic or queued work: ``every`` is None for work that is only asked for."""
+    """Periodic or queued work: without ``every`` and ``at`` it is only asked for.
+
+    ``run`` is given the instant (aware, UTC) that the run was scheduled for: a run that is made again, after a
+    failure or because its worker died, is given the same one, so what it does is done once when it is keyed by
+    (``name``, instant). A run is tried ``max_attempts`` times; one that takes longer than ``timeout`` has failed.
+
+    Raises:
+        ValueError: it has both schedules, or ``every`` is not positive.
+    """
 
     name: str
     run: Callable[[datetime], None]
     every: timedelta | None = None
+    at: At | None = None
+    max_attempts: int = 3
+    timeout: timedelta = timedelta(hours=1)
+    catch_up: CatchUp = CatchUp.LATEST
+
+    def __post_init__(self) -> None:
+        if self.every is not None and (self.at is not None or self.every <= timedelta(0)):
+            raise ValueError(f"the job {self.name} has two schedules, or one that stands still")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Writes the pages of ``docs/`` that are made from the code: errors, commands, metrics, settings, logs.
+"""Writes the pages of ``docs/`` that are made from the code: errors, commands, metrics, settings, logs, permissions.
 
 ``python scripts/docs.py`` writes them; a test compares them, so that a page cannot fall behind.
 """
@@ -14,6 +14,7 @@ import click
 
 import chukan
 from chukan import cli
+from chukan.platform.accounts import page as accounts
 from chukan.platform.component import Component
 from chukan.platform.errors import EXIT_CODE, HTTP_STATUS, ChukanError, error_types
 from chukan.platform.logs import page as logs
@@ -42,6 +43,7 @@ def pages() -> dict[str, str]:
             "metrics.md": metrics_page(components()),
             "settings.md": settings.page(),
             "logs.md": logs.page(),
+            "permissions.md": accounts.page(),
         }
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from chukan.platform.component import Command, Component
-from chukan.tenants.provisioning.cli import tenants
+from chukan.tenants.provisioning.cli import commands
+from chukan.tenants.releases.cli import releases
+from chukan.tenants.releases.rendering import head, render
 
 
 def component() -> Component:
     """Return what this area plugs in."""
-    return Component(name="tenants", commands=(Command(tenants),))
+    tenants = commands(lambda: render(None, head()))
+    return Component(name="tenants", commands=(Command(tenants), Command(releases)))

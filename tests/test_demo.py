@@ -19,5 +19,5 @@ def test_the_demonstration_shows_every_defence_and_the_tampered_record() -> None
     assert "0 findings" in shown.stdout
     found = shown.stdout.split("What the verifier found")[1]
     assert "The record was changed." in found
-    assert " 3 " in found
+    assert " 4 " in found
     assert {path.name for path in Path("/tmp").glob("chukan-demo-*")} == before

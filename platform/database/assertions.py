@@ -235,11 +235,12 @@ PRIVILEGES = (
             """
             select c.oid::regclass::text
             from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where n.nspname ~ '^(platform|platform_api|org_.*)$' and c.relkind in ('r', 'p', 'v', 'm', 'S')
+            where n.nspname ~ '^(platform|platform_api|procrastinate|org_.*)$'
+                and c.relkind in ('r', 'p', 'v', 'm', 'S')
                 and c.relowner <> {owner}::regrole
             union all
             select nspname::text from pg_namespace
-            where nspname ~ '^(platform|platform_api|org_.*)$' and nspowner <> {owner}::regrole
+            where nspname ~ '^(platform|platform_api|procrastinate|org_.*)$' and nspowner <> {owner}::regrole
             """
         ),
         _CODE,

@@ -88,6 +88,15 @@ class PlacementUnsupported(ChukanError):
     hint = mark("Only the cluster {served} is served; move the tenant there.")
 
 
+class TenantBarred(ChukanError):
+    """The tenant's log-in is barred: its organisation is suspended, or leaves the platform."""
+
+    code = "database.tenant_barred"
+    failure = Failure.UNAVAILABLE
+    message = mark("The tenant {tenant} is not served at present.")
+    hint = mark("Its organisation is suspended or being closed; operators see why in its history.")
+
+
 class CredentialMissing(ChukanError):
     """The vault holds no credential for the tenant, or this process may not see it."""
 

@@ -64,7 +64,7 @@ def run_migrations(connection: Connection, names: RoleNames) -> None:
     configuration.set_main_option("script_location", _SHARED_MIGRATIONS)
     configuration.set_main_option("path_separator", "os")
     configuration.attributes.update(connection=connection, roles=names)
-    command.upgrade(configuration, "heads")
+    command.upgrade(configuration, "head")
 
 
 def require_suitable_server(connection: psycopg.Connection) -> None:

@@ -28,6 +28,7 @@ from chukan.platform.database.engines import address, connect, reset, session_op
 from chukan.platform.database.errors import (
     DatabaseUnreachable,
     PlacementUnsupported,
+    TenantBarred,
     TenantSessionsSaturated,
     TenantUnknown,
 )
@@ -122,6 +123,7 @@ class TenantSessions:
             TenantUnknown: there is no such tenant.
             PlacementUnsupported: it lives on a cluster that is not served here.
             CredentialMissing: this process may not reach it.
+            TenantBarred: it is suspended, or being closed.
             DatabaseUnreachable: the server did not answer.
         """
         backend = self._acquire(tenant)
@@ -315,6 +317,8 @@ class TenantSessions:
         try:
             return connect(self._arguments(placement))
         except DatabaseUnreachable as failure:
+            if "not permitted to log in" in failure.detail:
+                raise TenantBarred(tenant=tenant) from failure
             # The password may have been rotated since it was cached; ask once more, then believe the server.
             if "password authentication failed" not in failure.detail:
                 raise

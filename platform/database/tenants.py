@@ -66,7 +66,8 @@ def create_tenant(
     role, schema = names.tenant(opaque), schema_name(opaque)
     login = sql.Identifier(role)
     row = connection.execute(
-        "insert into platform.tenant (schema, role, cluster, site) values (%s, %s, %s, %s) returning id, state",
+        "insert into platform.tenant (schema, role, cluster, site, state) values (%s, %s, %s, %s, 'active') "
+        "returning id, state",
         (schema, role, cluster, site.value),
     ).fetchone()
     if row is None:
@@ -91,15 +92,21 @@ def create_tenant(
 
 def create_table(connection: psycopg.Connection, names: RoleNames, placement: Placement, table: TenantTable) -> None:
     """Make *table* in the tenant's schema and grant its log-in exactly the table's privileges."""
-    target = sql.Identifier(placement.schema, table.name)
-    grant = sql.SQL("grant {} on {} to {}").format(
-        sql.SQL(", ").join(_PRIVILEGES[name] for name in table.privileges),
-        target,
+    with as_owner(connection, names):
+        connection.execute(table.ddl.format(table=sql.Identifier(placement.schema, table.name)))
+        connection.execute(grants(placement, table.name, table.privileges))
+
+
+def grants(placement: Placement, table: str, privileges: Sequence[str]) -> sql.Composed:
+    """Return the grant of *privileges* on one table to the tenant's log-in.
+
+    Tables are named one by one: ``GRANT … ON ALL TABLES IN SCHEMA`` is quadratic in the number of schemas.
+    """
+    return sql.SQL("grant {} on {} to {}").format(
+        sql.SQL(", ").join(_PRIVILEGES[name] for name in privileges),
+        sql.Identifier(placement.schema, table),
         sql.Identifier(placement.role),
     )
-    with as_owner(connection, names):
-        connection.execute(table.ddl.format(table=target))
-        connection.execute(grant)
 
 
 def drop_tenant(connection: psycopg.Connection, names: RoleNames, placement: Placement) -> None:

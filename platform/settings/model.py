@@ -151,6 +151,53 @@ class AuditSettings(Section):
     )
 
 
+class MailSettings(Section):
+    """Where outgoing mail is handed over, in whose name, and how often it is tried."""
+
+    host: str = Field(
+        default="", description="SMTP server that takes our mail; while this is empty, mails wait in the outbox."
+    )
+    port: int = Field(default=587, ge=1, le=65535, description="Its port: 587 with STARTTLS, 465 with implicit TLS.")
+    security: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls",
+        description="How the connection is encrypted; none (development only) sends in the clear.",
+    )
+    ca_file: OptionalPath = Field(
+        default=None, description="Certificates (PEM) that vouch for the server; empty trusts what the system trusts."
+    )
+    username: str = Field(default="", description="User name at the server; empty logs in nowhere.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password at the server; give it by the _FILE form.")
+    sender_address: str = Field(
+        default="no-reply@chukan.invalid",
+        pattern=r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
+        description="Address that mails are from; its domain also stands in their Message-IDs.",
+    )
+    sender_name: str = Field(
+        default="", pattern=r"^[^\x00-\x1f\x7f]{0,60}$", description="Name that stands before the sender's address."
+    )
+    bounce_address: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$",
+        description="Envelope sender, to which undeliverable mails come back; empty takes the sender's address.",
+    )
+    answer_seconds: float = Field(default=30, gt=0, le=300, description="Longest wait for one answer of the server.")
+    send_seconds: float = Field(default=120, gt=0, le=1800, description="Longest time that sending one mail may take.")
+    batch_size: int = Field(default=100, ge=1, le=1000, description="Mails that a relay claims at once.")
+    max_attempts: int = Field(
+        default=16, ge=1, le=100, description="A mail that was put off this many times becomes a dead letter."
+    )
+    retry_first_seconds: float = Field(
+        default=60, gt=0, description="Longest wait before the second attempt; it doubles each time."
+    )
+    retry_longest_seconds: float = Field(
+        default=14_400, gt=0, le=86_400, description="Longest wait between two attempts."
+    )
+    relay_every_seconds: float = Field(default=5, gt=0, le=600, description="Pause between two looks at the outbox.")
+    stale_after_minutes: Annotated[int, Field(ge=1)] = Field(
+        default=30, description="Mails that have waited longer than this raise mail-outbox-stale."
+    )
+
+
 class LogSettings(Section):
     """JSON logs: where they go and how long they are kept."""
 
@@ -177,4 +224,5 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     vault: VaultSettings = VaultSettings()
     audit: AuditSettings = AuditSettings()
+    mail: MailSettings = MailSettings()
     logs: LogSettings = LogSettings()

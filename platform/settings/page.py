@@ -48,6 +48,7 @@ In TOML the part of a key before its last dot is the section: `logs.level` is `l
 * a `database.url` that names another machine without `sslmode=verify-full`, `verify-ca`, or `require`
   together with `channel_binding=require`: `require` alone encrypts to whoever answers;
 * `vault.provider = "file"`;
+* `mail.security = "none"`: mail leaves over TLS, to a server that proves who it is;
 * `debug = true`;
 * an `external_url` that is empty or not `https://` with a host name.
 

@@ -30,7 +30,7 @@ class Refusal:
 
 def refusals(settings: Settings) -> tuple[Refusal, ...]:
     """Return what a production installation refuses in *settings*, in the order of the tree."""
-    return (*_debug(settings), *_external_url(settings), *_database(settings), *_vault(settings))
+    return (*_debug(settings), *_external_url(settings), *_database(settings), *_vault(settings), *_mail(settings))
 
 
 def _debug(settings: Settings) -> Iterator[Refusal]:
@@ -56,6 +56,11 @@ def _external_url(settings: Settings) -> Iterator[Refusal]:
 def _vault(settings: Settings) -> Iterator[Refusal]:
     if settings.vault.provider == "file":
         yield Refusal("vault.provider", text("pkcs11 in production"), "file")
+
+
+def _mail(settings: Settings) -> Iterator[Refusal]:
+    if settings.mail.security == "none":
+        yield Refusal("mail.security", text("starttls or implicit in production"), "none")
 
 
 def _database(settings: Settings) -> Iterator[Refusal]:

@@ -51,6 +51,7 @@ from chukan.platform.vault.service import Vault
 from chukan.platform.vault.signing import VaultSigner
 from chukan.platform.vault.wrapping import initialise
 from chukan.tenants.provisioning.desk import provisioner
+from chukan.tenants.releases.rendering import head, render
 
 
 class DemoAction(Action):
@@ -134,8 +135,9 @@ def _system() -> Iterator[_System]:
 
 
 def _make_tenants(system: _System) -> tuple[Placement, Placement]:
+    script = render(None, head())
     with provisioner(system.settings, actor=system.actor) as desk:
-        first, second = (desk.provision([FACTS]) for _ in range(2))
+        first, second = (desk.provision(script, tables=[FACTS]) for _ in range(2))
     sessions = system.sessions()
     for number in range(1, 6):
         for tenant in (first, second):
@@ -180,11 +182,11 @@ def _tamper(system: _System, victim: Placement) -> None:
     with psycopg.connect(system.cluster.superuser_conninfo(system.settings.database.name)) as superuser:
         superuser.execute(
             sql.SQL(
-                "update platform.audit_entry set body = replace(body, 'fact:3', 'fact:9') where chain = %s and seq = 3"
+                "update platform.audit_entry set body = replace(body, 'fact:3', 'fact:9') where chain = %s and seq = 4"
             ),
             (victim.tenant,),
         )
-    _say(mark("A superuser has changed record 3 of the second tenant. Verifying again ..."))
+    _say(mark("A superuser has changed record 4 of the second tenant. Verifying again ..."))
     tampered = verify(auditor, sink, keys)
     columns = (mark("Chain"), mark("Records"), mark("Proved up to"), mark("Seal"), mark("What is wrong"))
     print_table(mark("What the verifier found"), columns, [told(finding) for finding in tampered.findings])

@@ -5,19 +5,26 @@ from __future__ import annotations
 from chukan.demo import demo
 from chukan.helpdesk import component as helpdesk
 from chukan.monitoring import component as monitoring
+from chukan.platform.accounts import component as accounts
 from chukan.platform.audit import component as audit
 from chukan.platform.audit.ports import Signer
-from chukan.platform.component import Command, Component
+from chukan.platform.component import Command, Component, Job
 from chukan.platform.database import component as database
+from chukan.platform.jobs import component as jobs
 from chukan.platform.logs import component as logs
+from chukan.platform.mail import component as mail
+from chukan.platform.service_hours import component as service_hours
 from chukan.platform.settings import Settings
 from chukan.platform.settings import component as settings
 from chukan.platform.settings.load import loaded_settings
 from chukan.platform.vault import component as vault
 from chukan.platform.vault.providers import key_provider
 from chukan.platform.vault.signing import VaultSigner
+from chukan.scheduler import scheduler_command
 from chukan.tenants import component as tenants
+from chukan.tenants.registry import component as registry
 from chukan.vpn import component as vpn
+from chukan.worker import worker_command
 
 
 def components() -> tuple[Component, ...]:
@@ -28,12 +35,23 @@ def components() -> tuple[Component, ...]:
         database.component(_settings),
         vault.component(_settings),
         audit.component(_settings, signer=signer_of),
+        accounts.component(_settings, kinds=()),
+        jobs.component(_settings, all_jobs=all_jobs),
+        mail.component(_settings),
+        service_hours.component(_settings),
+        registry.component(_settings),
         tenants.component(),
         vpn.component(),
         monitoring.component(),
         helpdesk.component(),
+        Component(name="processes", commands=(Command(scheduler_command(all_jobs)), Command(worker_command(all_jobs)))),
         Component(name="demo", commands=(Command(demo),)),
     )
+
+
+def all_jobs() -> list[Job]:
+    """Return the jobs of every component: what the scheduler fires and the workers run."""
+    return [job for component in components() for job in component.jobs]
 
 
 def signer_of(settings: Settings) -> Signer:

@@ -6,15 +6,16 @@ process that serves requests holds it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
-from chukan.platform.audit.rules import Action, AuditEntry
+from chukan.platform.audit.rules import Action, AuditEntry, canonical_body
 from chukan.platform.audit.service import Chain, audited
 from chukan.platform.database.engines import driver
 from chukan.platform.database.errors import TenantUnknown
-from chukan.platform.database.roles import RoleNames
+from chukan.platform.database.roles import RoleNames, schema_name
 from chukan.platform.database.secrets import new_password, set_password
 from chukan.platform.database.tables import Site, Tenant
 from chukan.platform.database.tenants import Placement, TenantTable, create_table, create_tenant
@@ -22,13 +23,21 @@ from chukan.platform.identifiers import TenantId, new_opaque_name
 from chukan.platform.settings import DatabaseSettings
 from chukan.platform.vault.credentials import VaultCredentials
 from chukan.platform.vault.service import Vault
+from chukan.tenants.provisioning.scripts import Script, message, run_message
+from chukan.tenants.registry import store
+from chukan.tenants.registry.store import Registered
 
 
 class ProvisioningAction(Action):
     """What provisioning records, in the platform's chain."""
 
     PROVISION = "tenants:tenant:provision"
+    #: The first entry of a tenant's own chain.
+    OPEN = "tenants:chain:open"
     ROTATE_CREDENTIAL = "tenants:credential:rotate"
+    SUSPEND = "tenants:tenant:suspend"
+    RESUME = "tenants:tenant:resume"
+    CLOSE = "tenants:tenant:close"
 
 
 class Provisioner:
@@ -46,29 +55,43 @@ class Provisioner:
     ) -> None:
         self._settings = settings
         self._names = RoleNames(settings.role_prefix)
-        self._engine = engine
+        self.engine = engine
         self._vault = vault
         self._credentials = credentials
-        self._actor = actor
-        self._request = request
+        self.actor = actor
+        self.request = request
 
-    def provision(self, tables: Sequence[TenantTable], site: Site = Site.EAST) -> Placement:
-        """Make a tenant with *tables*: its row, log-in, schema, keys and sealed credential, all or nothing.
+    def provision(
+        self,
+        script: Script,
+        *,
+        tables: Sequence[TenantTable] = (),
+        site: Site = Site.EAST,
+        link: Callable[[Connection, Placement], None] | None = None,
+    ) -> Placement:
+        """Make a tenant: row, log-in, schema, keys, sealed credential, first audit entry; all of it or nothing.
+
+        *script* fills the empty schema, *tables* are put beside it, and *link* (the registry's) says in
+        the same transaction whose tenant it is.
 
         Source: A0-130.
         """
         opaque, password = new_opaque_name(), new_password()
-        act = self._entry(ProvisioningAction.PROVISION, f"schema:org_{opaque}")
-        with audited(self._engine.begin, act, chain=Chain.PLATFORM) as unit:
+        act = self._entry(ProvisioningAction.PROVISION, f"schema:{schema_name(opaque)}")
+        with audited(self.engine.begin, act, chain=Chain.PLATFORM) as unit:
             connection = driver(unit.connection)
             placement = create_tenant(
                 connection, self._names, opaque=opaque, password=password, cluster=self._settings.cluster, site=site
             )
+            first = self._entry(ProvisioningAction.OPEN, f"tenant:{placement.tenant}")
+            run_message(connection, message(self._names, placement, script, canonical_body(first)))
             for table in tables:
                 create_table(connection, self._names, placement, table)
             self._vault.create_keys(connection, placement.tenant)
             self._credentials.store(connection, placement.tenant, password)
-            unit.note(tenant=str(placement.tenant), site=site.value)
+            if link is not None:
+                link(unit.connection, placement)
+            unit.note(tenant=str(placement.tenant), site=site.value, revision=script.to_revision)
         return placement
 
     def rotate_credential(self, tenant: TenantId) -> None:
@@ -78,7 +101,7 @@ class Provisioner:
             TenantUnknown: there is no such tenant.
         """
         act = self._entry(ProvisioningAction.ROTATE_CREDENTIAL, f"tenant:{tenant}")
-        with audited(self._engine.begin, act, chain=Chain.PLATFORM) as unit:
+        with audited(self.engine.begin, act, chain=Chain.PLATFORM) as unit:
             role = unit.connection.execute(select(Tenant.role).where(Tenant.id == tenant)).scalar_one_or_none()
             if role is None:
                 raise TenantUnknown(tenant=tenant)
@@ -87,11 +110,16 @@ class Provisioner:
             set_password(connection, role, password)
             self._credentials.store(connection, tenant, password)
 
+    def organisation(self, reference: str, day: date) -> Registered:
+        """Return the organisation of *reference* as it is registered on *day*; raises as the registry's ``get``."""
+        with self.engine.connect() as connection:
+            return store.get(connection, reference, day)
+
     def tenants(self) -> list[TenantId]:
         """Return all tenants that have a log-in, oldest first."""
         query = select(Tenant.id).where(Tenant.state != "closed").order_by(Tenant.id)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [TenantId(id_) for id_ in connection.execute(query).scalars()]
 
     def _entry(self, action: ProvisioningAction, subject: str) -> AuditEntry:
-        return AuditEntry(self._actor, action, subject, self._request)
+        return AuditEntry(self.actor, action, subject, self.request)

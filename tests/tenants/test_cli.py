@@ -12,10 +12,13 @@ from click.testing import CliRunner, Result
 from chukan.platform.database.errors import TenantUnknown
 from chukan.platform.settings import EmbeddedSettings, Settings, VaultSettings
 from chukan.platform.settings.load import LoadedSettings
-from chukan.tenants.provisioning.cli import tenants
+from chukan.tenants.provisioning.cli import commands
 from chukan.tenants.provisioning.desk import provisioner
+from chukan.tenants.releases.rendering import head, render
 from support.database import SECRETS
 from support.vault import Safe
+
+SCRIPT = render(None, head())
 
 
 @pytest.fixture
@@ -28,12 +31,12 @@ def settings(safe: Safe) -> Settings:
 
 
 def _run(settings: Settings, *arguments: str) -> Result:
-    return CliRunner().invoke(tenants, arguments, obj=LoadedSettings(settings))
+    return CliRunner().invoke(commands(lambda: SCRIPT), arguments, obj=LoadedSettings(settings))
 
 
 def test_all_credentials_are_rotated_and_told_in_json(settings: Settings) -> None:
     with provisioner(settings, actor="system:test") as desk:
-        made = [str(desk.provision([SECRETS]).tenant) for _ in range(3)]
+        made = [str(desk.provision(SCRIPT, tables=[SECRETS]).tenant) for _ in range(3)]
     result = _run(settings, "rotate-credentials", "--all", "--json")
     assert json.loads(result.stdout) == {"rotated": made}
 
@@ -41,7 +44,7 @@ def test_all_credentials_are_rotated_and_told_in_json(settings: Settings) -> Non
 @pytest.mark.usefixtures("english")
 def test_people_are_told_how_many(settings: Settings) -> None:
     with provisioner(settings, actor="system:test") as desk:
-        made = desk.provision([SECRETS]).tenant
+        made = desk.provision(SCRIPT, tables=[SECRETS]).tenant
     assert "1 credentials were rotated." in _run(settings, "rotate-credentials", str(made)).stdout
 
 

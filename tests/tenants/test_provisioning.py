@@ -22,8 +22,11 @@ from chukan.platform.vault.credentials import VaultCredentials
 from chukan.platform.vault.service import Vault
 from chukan.tenants.provisioning.desk import provisioner
 from chukan.tenants.provisioning.service import Provisioner
+from chukan.tenants.releases.rendering import head, render
 from support.database import SECRETS, Database
 from support.vault import Safe
+
+SCRIPT = render(None, head())
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_a_provisioned_tenant_is_reached_with_its_sealed_credential(
     database: Database, safe: Safe, settings: Settings
 ) -> None:
     with _desk(settings) as desk:
-        tenant = desk.provision([SECRETS]).tenant
+        tenant = desk.provision(SCRIPT, tables=[SECRETS]).tenant
     assert _one(_sessions(database, safe), tenant) == 0
     assert safe.actions()[-1] == "tenants:tenant:provision"
     assert [finding.name for finding in check_database(database.settings) if not finding.holds] == []
@@ -65,7 +68,7 @@ def test_a_provisioning_that_fails_leaves_nothing_of_itself(database: Database, 
     with database.superuser() as superuser:
         roles = superuser.execute("select count(*) from pg_roles").fetchone()
         with _desk(settings) as desk, pytest.raises(Exception, match="no_such_type"):
-            desk.provision([SECRETS, broken])
+            desk.provision(SCRIPT, tables=[SECRETS, broken])
         assert superuser.execute("select count(*) from pg_roles").fetchone() == roles
         assert superuser.execute("select count(*) from platform.tenant").fetchone() == (0,)
         assert superuser.execute("select count(*) from pg_namespace where nspname ~ '^org_'").fetchone() == (0,)
@@ -75,7 +78,7 @@ def test_a_provisioning_that_fails_leaves_nothing_of_itself(database: Database, 
 def test_a_failed_provisioning_is_recorded(database: Database, safe: Safe, settings: Settings) -> None:
     broken = TenantTable("broken", sql.SQL("create table {table} (id no_such_type)"))
     with _desk(settings) as desk, pytest.raises(Exception, match="no_such_type"):
-        desk.provision([broken])
+        desk.provision(SCRIPT, tables=[broken])
     with database.superuser() as superuser:
         row = superuser.execute("select body::jsonb ->> 'outcome' from platform.audit_entry").fetchone()
     assert row == ("failed",)
@@ -86,7 +89,7 @@ def test_a_rotated_credential_lets_new_sessions_in_and_leaves_open_ones_alone(
     database: Database, safe: Safe, settings: Settings
 ) -> None:
     with _desk(settings) as desk:
-        tenant = desk.provision([SECRETS]).tenant
+        tenant = desk.provision(SCRIPT, tables=[SECRETS]).tenant
         running, fresh = _sessions(database, safe), _sessions(database, safe)
         with running.connection(tenant) as connection:
             desk.rotate_credential(tenant)
@@ -100,7 +103,7 @@ def test_a_process_that_cached_the_old_password_finds_the_new_one(
     database: Database, safe: Safe, settings: Settings
 ) -> None:
     with _desk(settings) as desk:
-        tenant = desk.provision([SECRETS]).tenant
+        tenant = desk.provision(SCRIPT, tables=[SECRETS]).tenant
         sessions = _sessions(database, safe)
         _one(sessions, tenant)
         desk.rotate_credential(tenant)
@@ -113,7 +116,7 @@ def test_a_process_that_cached_the_old_password_finds_the_new_one(
 
 def test_the_old_password_opens_nothing_any_more(database: Database, safe: Safe, settings: Settings) -> None:
     with _desk(settings) as desk:
-        tenant = desk.provision([SECRETS]).tenant
+        tenant = desk.provision(SCRIPT, tables=[SECRETS]).tenant
         worker = database.engine(ProcessKind.WORKER)
         old = VaultCredentials(worker, Vault(worker, safe.provider, cache_seconds=300), cache_seconds=300)
         password = old.password(tenant)
@@ -135,7 +138,7 @@ def test_a_process_that_serves_no_tenant_gets_no_credential(
     database: Database, safe: Safe, settings: Settings, kind: ProcessKind
 ) -> None:
     with _desk(settings) as desk:
-        tenant = desk.provision([SECRETS]).tenant
+        tenant = desk.provision(SCRIPT, tables=[SECRETS]).tenant
     engine = database.engine(kind)
     credentials = VaultCredentials(engine, Vault(engine, safe.provider, cache_seconds=300), cache_seconds=300)
     sessions = TenantSessions(database.settings, engine, credentials)

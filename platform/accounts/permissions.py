@@ -1,0 +1,97 @@
+"""Every permission of the platform's operators, in one closed list.
+
+A permission is ``<scope>:<resource>:<action>``. Features ask for one with ``Actor.require``; which role holds
+which is data (``config/roles.toml``), and ``docs/permissions.md`` shows both. None of them opens the content
+that organisations keep: there is no such permission to be given.
+
+Source: A0-142 item 1.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from chukan.platform.audit.rules import Action
+from chukan.platform.messages import mark
+
+
+class Permission(Action):
+    """What an operator may be allowed to do."""
+
+    OPERATOR_READ = "accounts:operator:read"
+    OPERATOR_CREATE = "accounts:operator:create"
+    OPERATOR_RESET = "accounts:operator:reset"
+    OPERATOR_UNLOCK = "accounts:operator:unlock"
+    OPERATOR_DISABLE = "accounts:operator:disable"
+    ROLE_CHANGE = "accounts:role:change"
+    ADMINISTRATOR_APPOINT = "accounts:administrator:appoint"
+    SESSION_REVOKE = "accounts:session:revoke"
+    REQUEST_READ = "accounts:request:read"
+
+    AUDIT_READ = "audit:entry:read"
+    AUDIT_VERIFY = "audit:trail:verify"
+    AUDIT_EXPORT = "audit:evidence:export"
+
+    KEY_READ = "vault:key:read"
+    WRAPPING_KEY_ROTATE = "vault:wrapping_key:rotate"
+    DATA_KEY_ROTATE = "vault:data_key:rotate"
+
+    ORGANISATION_READ = "tenants:organisation:read"
+    ORGANISATION_CHANGE = "tenants:organisation:change"
+    TENANT_PROVISION = "tenants:tenant:provision"
+    TENANT_SUSPEND = "tenants:tenant:suspend"
+    TENANT_CLOSE = "tenants:tenant:close"
+    TENANT_PURGE = "tenants:tenant:purge"
+    TENANT_PURGE_APPROVE = "tenants:purge:approve"
+    CREDENTIAL_ROTATE = "tenants:credential:rotate"
+    RELEASE_READ = "tenants:release:read"
+    RELEASE_APPLY = "tenants:release:apply"
+
+    SERVICE_HOURS_READ = "service_hours:calendar:read"
+    OUTAGE_ANNOUNCE = "service_hours:outage:announce"
+    OUTAGE_CANCEL = "service_hours:outage:cancel"
+
+    JOB_READ = "jobs:run:read"
+    JOB_RUN = "jobs:job:run"
+
+    MAIL_READ = "mail:message:read"
+    MAIL_RETRY = "mail:message:retry"
+
+
+#: What each one allows, in the words of ``docs/permissions.md``.
+MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
+    {
+        Permission.OPERATOR_READ: mark("see operators, their roles and open sessions"),
+        Permission.OPERATOR_CREATE: mark("invite an operator"),
+        Permission.OPERATOR_RESET: mark("hand out a new way in"),
+        Permission.OPERATOR_UNLOCK: mark("lift the delay after failed log-ins"),
+        Permission.OPERATOR_DISABLE: mark("disable an operator"),
+        Permission.ROLE_CHANGE: mark("give and take roles"),
+        Permission.ADMINISTRATOR_APPOINT: mark("approve another administrator, as the second person"),
+        Permission.SESSION_REVOKE: mark("end an operator's sessions"),
+        Permission.REQUEST_READ: mark("see what waits for a second person"),
+        Permission.AUDIT_READ: mark("read the audit trail"),
+        Permission.AUDIT_VERIFY: mark("verify the audit trail"),
+        Permission.AUDIT_EXPORT: mark("export an organisation's evidence"),
+        Permission.KEY_READ: mark("see which keys there are, never a key"),
+        Permission.WRAPPING_KEY_ROTATE: mark("rotate and destroy wrapping keys"),
+        Permission.DATA_KEY_ROTATE: mark("rotate an organisation's data key"),
+        Permission.ORGANISATION_READ: mark("see organisations, departments and contacts"),
+        Permission.ORGANISATION_CHANGE: mark("register and change organisations"),
+        Permission.TENANT_PROVISION: mark("provision a tenant"),
+        Permission.TENANT_SUSPEND: mark("suspend and resume a tenant"),
+        Permission.TENANT_CLOSE: mark("close a tenant"),
+        Permission.TENANT_PURGE: mark("ask for a closed tenant to be purged"),
+        Permission.TENANT_PURGE_APPROVE: mark("approve a purge, as the second person"),
+        Permission.CREDENTIAL_ROTATE: mark("renew the tenants' credentials"),
+        Permission.RELEASE_READ: mark("see releases and who has them"),
+        Permission.RELEASE_APPLY: mark("apply a release to a group"),
+        Permission.SERVICE_HOURS_READ: mark("see service hours and planned outages"),
+        Permission.OUTAGE_ANNOUNCE: mark("announce a planned outage"),
+        Permission.OUTAGE_CANCEL: mark("cancel a planned outage"),
+        Permission.JOB_READ: mark("see jobs and their runs"),
+        Permission.JOB_RUN: mark("run a job out of turn"),
+        Permission.MAIL_READ: mark("see outgoing mail and its state"),
+        Permission.MAIL_RETRY: mark("send failed mail again"),
+    }
+)

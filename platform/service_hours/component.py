@@ -1,0 +1,25 @@
+"""What service hours plug in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from chukan.platform.component import Check, CheckResult, Command, Component
+from chukan.platform.service_hours.checks import check_calendar
+from chukan.platform.service_hours.cli import service_hours
+from chukan.platform.service_hours.data import shipped_schedule
+from chukan.platform.settings import Settings
+
+
+def component(_settings: Callable[[], Settings]) -> Component:
+    """Return the commands and the check of service hours; the hours are data, no setting changes them."""
+
+    def calendar(now: datetime) -> CheckResult:
+        return check_calendar(shipped_schedule().calendar, now)
+
+    return Component(
+        name="service-hours",
+        commands=(Command(service_hours),),
+        checks=(Check("service-hours-calendar", "service-hours-calendar", timedelta(seconds=5), calendar),),
+    )

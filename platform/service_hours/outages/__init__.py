@@ -1,0 +1,1 @@
+"""Planned outages: announced stops with exception windows, planned and cancelled by operators."""

@@ -1,0 +1,1 @@
+"""Who the organisations are: codes, kinds, lifecycle, successors, population, people, delegations."""
