@@ -13,7 +13,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from chukan.platform.database.embedded import EmbeddedCluster
-from chukan.platform.database.errors import DatabaseUnreachable
+from chukan.platform.database.errors import AuthenticationUnsafe, DatabaseUnreachable
 from chukan.platform.database.roles import ProcessKind, RoleNames
 from chukan.platform.database.secrets import process_password
 from chukan.platform.settings import DatabaseSettings
@@ -56,11 +56,16 @@ def connect(arguments: dict[str, Any]) -> psycopg.Connection:
     """Open a connection; server-side prepared statements are off, because DISCARD ALL drops them (decision 12).
 
     Raises:
-        DatabaseUnreachable: for whatever reason; the log has it.
+        AuthenticationUnsafe: the server would let us in without SCRAM (by trust, for example), in any mode.
+        DatabaseUnreachable: for whatever other reason; the log has it.
     """
     try:
-        return psycopg.connect(**arguments, prepare_threshold=None, connect_timeout=10)
+        return psycopg.connect(
+            **arguments, prepare_threshold=None, connect_timeout=10, require_auth="scram-sha-256"
+        )  # fmt: skip
     except psycopg.OperationalError as failure:
+        if "authentication method requirement" in str(failure):
+            raise AuthenticationUnsafe(detail=str(failure)) from failure
         raise DatabaseUnreachable(detail=str(failure)) from failure
 
 

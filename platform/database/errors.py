@@ -70,6 +70,15 @@ class DatabaseUnreachable(ChukanError):
     hint = mark("Try again in a moment; operators check the server and its address.")
 
 
+class AuthenticationUnsafe(ChukanError):
+    """The server lets log-ins in without checking their password by SCRAM."""
+
+    code = "database.authentication_unsafe"
+    failure = Failure.CONFIGURATION
+    message = mark("The database server lets log-ins in without SCRAM.")
+    hint = mark("Put scram-sha-256 in the place of trust, md5 and password in pg_hba.conf, and reload the server.")
+
+
 class TenantUnknown(ChukanError):
     """There is no such tenant."""
 

@@ -190,7 +190,14 @@ def set_(
 
 
 def _print_list(found: Sequence[Registered]) -> None:
-    columns = [mark("Code"), mark("Name"), mark("Reading"), mark("Prefecture"), mark("Kind"), mark("Stage")]
+    columns = [
+        mark("Code of the organisation"),
+        mark("Name"),
+        mark("Reading"),
+        mark("Prefecture"),
+        mark("Kind"),
+        mark("Stage"),
+    ]
     rows = (
         (
             each.reference,
@@ -204,7 +211,8 @@ def _print_list(found: Sequence[Registered]) -> None:
         )
         for each in found
     )
-    print_table(mark("Organisations"), [*columns, mark("Group"), mark("Population")], rows)
+    further = [mark("Kind"), mark("Stage"), mark("Group"), mark("Population")]
+    print_table(mark("Organisations"), [*columns, *further], rows)
     click.echo(text("{count} organisations.", count=len(found)))
 
 
@@ -215,4 +223,4 @@ def _rows(bad: Sequence[BadRow], warnings: Sequence[BadRow]) -> tuple[tuple[str,
 def _print_rows(title: str, rows: Sequence[BadRow]) -> None:
     if rows:
         cells = ((str(row.line), row.found, row.reason) for row in rows)
-        print_table(title, [mark("Line"), mark("Code"), mark("Why")], cells)
+        print_table(title, [mark("Line"), mark("Code of the organisation"), mark("Why")], cells)

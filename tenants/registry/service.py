@@ -86,6 +86,7 @@ class Registry:
         Raises:
             FileUnreadable: the file as a whole makes no sense.
             FileRefused: some lines cannot be taken; nothing was.
+            OrganisationRefused: a code is a union's; nothing was taken.
         """
         with self._actor.act(RegistryAction.IMPORT, MANY) as unit:
             rows = read_organisations(content, file)

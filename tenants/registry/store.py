@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chukan.platform.identifiers import TenantId
-from chukan.tenants.registry.errors import OrganisationUnknown
+from chukan.platform.messages import text
+from chukan.tenants.registry.errors import OrganisationRefused, OrganisationUnknown
 from chukan.tenants.registry.organisations_file import SeedRow, key_of, prefecture_names
 from chukan.tenants.registry.rules import LocalGovernmentCode, Standing, departments_of
 from chukan.tenants.registry.search_keys import search_words
@@ -147,11 +148,17 @@ def insert_union(connection: Connection, values: Mapping[str, Any], kind: Kind) 
 
 
 def update_changed(connection: Connection, rows: Sequence[SeedRow]) -> Sequence[str]:
-    """Bring kind, name and reading of registered organisations up to *rows*; return the codes that changed."""
+    """Bring kind, name and reading of registered organisations up to *rows*; return the codes that changed.
+
+    Raises:
+        OrganisationRefused: one of the codes is a union's.
+    """
     wanted = {row.code: row for row in rows}
     query = select(Organisation.code, Organisation.kind, Organisation.name, Organisation.kana, Organisation.search_key)
     changed = []
     for found in connection.execute(query.where(Organisation.code.in_(wanted)).with_for_update()).all():
+        if Kind(found.kind).is_union:
+            raise OrganisationRefused(organisation=found.code, reason=text("the code is a union's"))
         row = wanted[LocalGovernmentCode(found.code)]
         key = key_of(row.prefecture, row.name, row.kana)
         if (found.kind, found.name, found.kana, found.search_key) == (row.kind.value, row.name, row.kana, key):

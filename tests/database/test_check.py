@@ -15,6 +15,7 @@ from psycopg import sql
 from chukan.platform.database.assertions import ASSERTIONS, PRIVILEGES, ROLES, SERVER
 from chukan.platform.database.check import check_database
 from chukan.platform.database.embedded import EmbeddedCluster
+from chukan.platform.database.errors import AuthenticationUnsafe
 from chukan.platform.database.setup import initialise
 from chukan.platform.settings import DatabaseSettings, EmbeddedSettings
 from support.database import Database
@@ -136,6 +137,19 @@ def test_a_server_that_was_set_up_otherwise_is_named(home: Path) -> None:
         broken = _broken(settings)
     assert set(SERVER_BREAKAGES.values()) <= set(broken)
     assert any("trust" in found for found in broken["nobody is let in without a real password check"])
+
+
+def test_a_server_that_trusts_is_not_used_at_all(home: Path) -> None:
+    embedded = EmbeddedSettings(directory=home / "trusting", shared_buffers_mb=16)
+    settings = DatabaseSettings(secrets_directory=home / "trusting-secrets", embedded=embedded)
+    cluster = EmbeddedCluster(settings.embedded)
+    with cluster.running():
+        initialise(cluster.superuser_conninfo(), settings)
+        (cluster.data / "pg_hba.conf").write_text("local all all trust\n", encoding="utf-8")
+        with psycopg.connect(cluster.superuser_conninfo(), autocommit=True) as superuser:
+            superuser.execute("select pg_reload_conf()")
+        with pytest.raises(AuthenticationUnsafe):
+            _broken(settings)
 
 
 def test_every_assertion_is_broken_by_some_test() -> None:

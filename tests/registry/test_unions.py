@@ -159,3 +159,11 @@ def test_the_population_of_a_union_is_its_members_or_nothing(actor: Actor, regis
     with actor.engine.connect() as connection:
         assert population_base(connection, registry.get("011002", DAY), DAY) == 1975065
         assert population_base(connection, registry.get("016446", DAY), DAY) is None
+
+
+def test_an_import_does_not_turn_a_union_into_a_municipality(actor: Actor, registry: Registry) -> None:
+    union = add_union(actor, application(code="01880"), now=NOW)
+    content = f"code,kind,prefecture,name,kana\n{union.code},town,01,架空町,かくうちょう\n"
+    with pytest.raises(OrganisationRefused):
+        registry.import_organisations(content.encode(), "file.csv", now=NOW)
+    assert registry.get(union.reference, DAY) == union

@@ -148,7 +148,7 @@ class People:
             found = store.change_of(unit.connection, change, lock=True)
             mine = [each for each in found.tasks if each.task is task]
             if not mine:
-                raise HandoverUnknown(what="task", name=task.value)
+                raise HandoverUnknown(what=text("task"), name=task.value)
             if TaskState.DONE not in TASK_TRANSITIONS[mine[0].state] or not store.move_task(
                 unit.connection, change, task, TaskState.OPEN, TaskState.DONE
             ):

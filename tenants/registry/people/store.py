@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
+from chukan.platform.messages import text
 from chukan.tenants.registry.people.errors import ContactUnknown, HandoverUnknown
 from chukan.tenants.registry.people.rules import ChangeState, Held, MatrixTask, Role, Task, TaskState
 from chukan.tenants.registry.people.tables import (
@@ -117,7 +118,7 @@ def assignment(connection: Connection, id_: UUID) -> Assignment:
     """
     row = connection.execute(_assignments().where(RoleAssignment.id == id_)).one_or_none()
     if row is None:
-        raise HandoverUnknown(what="role", name=id_)
+        raise HandoverUnknown(what=text("role that somebody holds"), name=id_)
     return _assignment(row)
 
 
@@ -153,7 +154,7 @@ def change_of(connection: Connection, id_: UUID, *, lock: bool = False) -> Chang
         connection.execute(select(PersonnelChange.id).where(PersonnelChange.id == id_).with_for_update())
     found = _changes(connection, _change_rows().where(PersonnelChange.id == id_))
     if not found:
-        raise HandoverUnknown(what="hand-over", name=id_)
+        raise HandoverUnknown(what=text("hand-over"), name=id_)
     return found[0]
 
 
