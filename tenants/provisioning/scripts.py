@@ -18,9 +18,6 @@ from psycopg.pq import ExecStatus
 from chukan.platform.database.roles import RoleNames
 from chukan.platform.database.tenants import Placement, grants
 
-#: What `platform.move_release` raises when the schema is no longer where the script starts.
-ALREADY_MOVED = "40001"
-
 
 @dataclass(frozen=True)
 class Script:
