@@ -1,7 +1,9 @@
-"""What all commands of ``chukan`` share: help in the reader's language, tables, and JSON answers.
+"""What all commands of ``chukan`` share: help in the reader's language, who acts, tables, and JSON answers.
 
 A command's own module holds its options and its wording; printing and the two forms of answer (people,
-``--json``) are the same everywhere. Help texts are catalogue texts in English, translated when shown;
+``--json``) are the same everywhere. So is who acts: a command declares what an operator needs for it (``needs``)
+and asks who it is (``acting``); the program puts in who answers that (``ask_who_acts``), because what knows
+operators stands above what has commands. Help texts are catalogue texts in English, translated when shown;
 of a docstring the first line is the help, the rest is for programmers.
 """
 
@@ -11,19 +13,25 @@ import json
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Engine
 from typing_extensions import override
 
 from chukan.platform.errors import ChukanError, Failure
 from chukan.platform.messages import mark, text
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Under these names click keeps who answers who acts, and a command's function what it needs.
+_WHO_ACTS = f"{__name__}.who_acts"
+_NEEDS = "chukan_needs"
 
 
 class CommandMisused(ChukanError):
@@ -180,6 +188,101 @@ def _option_row(option: click.Option, ctx: click.Context) -> tuple[str, str]:
         notes.append(text("required"))
     described = text(option.help or "")
     return option.get_help_spec(ctx), f"{described} [{'; '.join(notes)}]" if notes else described
+
+
+class CommandActor(Protocol):
+    """Who runs a command: an operator who is logged in, or the machine."""
+
+    @property
+    def name(self) -> str:
+        """What the trail records: ``operator:<account>`` or ``system:<os user>``, never a name."""
+
+    def require(self, permission: str) -> None:
+        """Let the actor pass, or raise that their roles do not hold *permission*."""
+
+
+#: Answers who runs the present command, through the log-in that it works under.
+WhoActs = Callable[[Engine], CommandActor]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The permissions that an operator needs for a command, and those that some of its parameters need besides."""
+
+    always: frozenset[str]
+    given: Mapping[str, str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Every permission that the command may ask for."""
+        return self.always.union(self.given.values())
+
+    def now(self, parameters: Mapping[str, Any]) -> frozenset[str]:
+        """Return what is needed with these *parameters*; a switch that is off, or nothing, was not given."""
+        return self.always.union(
+            permission for name, permission in self.given.items() if not _is_absent(parameters[name])
+        )
+
+
+def _is_absent(value: object) -> bool:
+    # A zero or an empty text was given: neither equals nothing here.
+    return value is None or value is False or value == ()
+
+
+def needs(*permissions: str, **given: str) -> Callable[[F], F]:
+    """Declare which *permissions* (``<scope>:<resource>:<action>``) an operator needs for a command.
+
+    *given* names parameters of the command which, if they are given, need a permission besides. ``acting`` asks.
+    """
+
+    def declare(command: F) -> F:
+        setattr(command, _NEEDS, Needs(frozenset(permissions), given))
+        return command
+
+    return declare
+
+
+def needs_of(command: click.Command) -> Needs | None:
+    """Return what *command* declares with ``needs``, or None."""
+    found = getattr(command.callback, _NEEDS, None)
+    return found if isinstance(found, Needs) else None
+
+
+def ask_who_acts(context: click.Context, who: WhoActs) -> None:
+    """Have all commands below *context* ask *who* acts; without this the machine does."""
+    context.meta[_WHO_ACTS] = who
+
+
+def acting(engine: Engine) -> CommandActor:
+    """Return who runs the present command, once they are known to hold what it ``needs``.
+
+    *engine* is of the log-in that the command works under, and the database is running. A command that goes on and
+    on asks once: what it does stands under the name of who started it.
+
+    Raises:
+        SessionOver, TokenFileUnsafe, PermissionLacking: accounts' refusals; nothing has been done.
+        LookupError: the command does not declare what it needs.
+    """
+    context = click.get_current_context()
+    if (needed := needs_of(context.command)) is None:
+        raise LookupError(f"{context.command_path} does not declare which permission it needs")
+    who: WhoActs = context.meta.get(_WHO_ACTS, _machine)
+    actor = who(engine)
+    for permission in sorted(needed.now(context.params)):
+        actor.require(permission)
+    return actor
+
+
+@dataclass(frozen=True)
+class _Machine:
+    name: str
+
+    def require(self, permission: str) -> None:
+        """Let it pass: the machine is bounded by the files that its user can read."""
+
+
+def _machine(_engine: Engine) -> CommandActor:
+    return _Machine(system_actor())
 
 
 def system_actor() -> str:

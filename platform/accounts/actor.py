@@ -1,7 +1,8 @@
 """Who acts: an operator who is logged in, or the machine's own rights.
 
-Every command asks ``current_actor`` and records its name. A token that is over never falls back to the machine's
-rights: what an operator meant to do in their own name would be recorded as somebody else's.
+Every command asks and records the answer: accounts' own ask ``current_actor``, all others ``acting`` of
+``platform/command_line.py``, which comes here by ``command_actor``. A token that is over never falls back to the
+machine's rights: what an operator meant to do in their own name would be recorded as somebody else's.
 
 Source: A0-142 item 1.
 """
@@ -50,18 +51,23 @@ class Actor:
     permissions: frozenset[Permission]
     signed: Signed | None = None
 
-    def may(self, permission: Permission) -> bool:
-        """Return whether the actor holds *permission*."""
+    @property
+    def label(self) -> str:
+        """What pages show of who acts: the log-in name; the machine has none."""
+        return self.signed.login if self.signed else self.name
+
+    def may(self, permission: str) -> bool:
+        """Return whether the actor holds *permission*; nobody, not even the machine, holds one that does not exist."""
         return permission in self.permissions
 
-    def require(self, permission: Permission) -> None:
-        """Let the actor pass, or refuse.
+    def require(self, permission: str) -> None:
+        """Let the actor pass, or refuse. Features above accounts name a member of ``Permission``.
 
         Raises:
             PermissionLacking: none of the roles holds *permission*.
         """
         if not self.may(permission):
-            raise PermissionLacking(permission=permission.value)
+            raise PermissionLacking(permission=str(permission), detail=f"{self.name} asked for it")
 
     def require_person(self) -> Signed:
         """Return who it is, for acts that take a human being.

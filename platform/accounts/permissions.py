@@ -1,8 +1,9 @@
 """Every permission of the platform's operators, in one closed list.
 
-A permission is ``<scope>:<resource>:<action>``. Features ask for one with ``Actor.require``; which role holds
-which is data (``config/roles.toml``), and ``docs/permissions.md`` shows both. None of them opens the content
-that organisations keep: there is no such permission to be given.
+A permission is ``<scope>:<resource>:<action>``. Features above accounts ask for one with ``Actor.require``, commands
+declare what they need (``needs`` in ``platform/command_line.py``); which role holds which is data
+(``config/roles.toml``), and ``docs/permissions.md`` shows both. None of them opens the content that organisations
+keep: there is no such permission to be given.
 
 Source: A0-142 item 1.
 """
@@ -31,9 +32,11 @@ class Permission(Action):
     AUDIT_READ = "audit:entry:read"
     AUDIT_VERIFY = "audit:trail:verify"
     AUDIT_EXPORT = "audit:evidence:export"
+    AUDIT_SEAL = "audit:trail:seal"
 
     KEY_READ = "vault:key:read"
     WRAPPING_KEY_ROTATE = "vault:wrapping_key:rotate"
+    SIGNING_KEY_ROTATE = "vault:signing_key:rotate"
     DATA_KEY_ROTATE = "vault:data_key:rotate"
 
     ORGANISATION_READ = "tenants:organisation:read"
@@ -55,6 +58,7 @@ class Permission(Action):
     JOB_RUN = "jobs:job:run"
 
     MAIL_READ = "mail:message:read"
+    MAIL_SEND = "mail:message:send"
     MAIL_RETRY = "mail:message:retry"
 
 
@@ -73,8 +77,10 @@ MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
         Permission.AUDIT_READ: mark("read the audit trail"),
         Permission.AUDIT_VERIFY: mark("verify the audit trail"),
         Permission.AUDIT_EXPORT: mark("export an organisation's evidence"),
+        Permission.AUDIT_SEAL: mark("seal the audit trail, and write lost seals anew"),
         Permission.KEY_READ: mark("see which keys there are, never a key"),
         Permission.WRAPPING_KEY_ROTATE: mark("rotate and destroy wrapping keys"),
+        Permission.SIGNING_KEY_ROTATE: mark("make a new signing key"),
         Permission.DATA_KEY_ROTATE: mark("rotate an organisation's data key"),
         Permission.ORGANISATION_READ: mark("see organisations, departments and contacts"),
         Permission.ORGANISATION_CHANGE: mark("register and change organisations"),
@@ -92,6 +98,7 @@ MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
         Permission.JOB_READ: mark("see jobs and their runs"),
         Permission.JOB_RUN: mark("run a job out of turn"),
         Permission.MAIL_READ: mark("see outgoing mail and its state"),
+        Permission.MAIL_SEND: mark("send what is due and test mails, take in delivery reports"),
         Permission.MAIL_RETRY: mark("send failed mail again"),
     }
 )

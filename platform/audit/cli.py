@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
 import click
-from sqlalchemy import Engine
 
 from chukan.platform.audit import store
+from chukan.platform.audit.actor import at_work
 from chukan.platform.audit.errors import ChainUnknown, KeysUnusable, TrailTampered
 from chukan.platform.audit.evidence import export as export_evidence
 from chukan.platform.audit.findings import told
 from chukan.platform.audit.ports import Signer
-from chukan.platform.audit.rules import Action, AuditEntry
+from chukan.platform.audit.rules import Action
 from chukan.platform.audit.sealer import Sealed, Sealer, counted, watch
 from chukan.platform.audit.seals import SealKeys
-from chukan.platform.audit.service import Chain, audited
 from chukan.platform.audit.sink import FileSink
 from chukan.platform.audit.verifier import Verified
 from chukan.platform.audit.verifier import verify as verify_trail
@@ -31,14 +29,12 @@ from chukan.platform.command_line import (
     TranslatedCommand,
     TranslatedGroup,
     json_option,
+    needs,
     print_json,
     print_table,
-    system_actor,
 )
-from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
-from chukan.platform.database.serving import serving
-from chukan.platform.identifiers import PLATFORM, new_request_id
+from chukan.platform.identifiers import PLATFORM
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
@@ -50,13 +46,6 @@ class AuditAction(Action):
     """What the audit trail records of its own commands."""
 
     REFILL = "audit:sink:refill"
-
-
-@contextmanager
-def served(settings: Settings, kind: ProcessKind) -> Iterator[Engine]:
-    """Lend an engine under the log-in of *kind*, with the database running."""
-    with serving(settings.database), engine_of(settings.database, kind) as engine:
-        yield engine
 
 
 def commands(signer: SignerOf) -> click.Group:
@@ -77,11 +66,12 @@ def _seal_command(signer: SignerOf) -> click.Command:
     @click.command(cls=TranslatedCommand, name="seal")
     @click.option("--watch", "keep_on", is_flag=True, help="Keep sealing until the process is told to end.")
     @json_option
+    @needs("audit:trail:seal")
     @pass_settings
     def seal(settings: Settings, *, keep_on: bool, as_json: bool) -> None:
         """Seal what was recorded since the last seal, in the database and in the seal folder."""
-        with served(settings, ProcessKind.SCHEDULER) as engine:
-            sealer = Sealer(engine, FileSink(settings.audit.sink_directory), signer(settings))
+        with at_work(settings, ProcessKind.SCHEDULER) as actor:
+            sealer = Sealer(actor.engine, FileSink(settings.audit.sink_directory), signer(settings))
 
             def print_sealed(sealed: Sealed) -> None:
                 _print_sealed(sealed, as_json=as_json)
@@ -97,17 +87,17 @@ def _seal_command(signer: SignerOf) -> click.Command:
 def _refill_command(signer: SignerOf) -> click.Command:
     @click.command(cls=TranslatedCommand, name="refill-sink")
     @click.option("--keys", "keys_file", type=click.Path(path_type=Path), help="The public keys that you keep.")
+    @needs("audit:trail:seal")
     @pass_settings
     def refill(settings: Settings, keys_file: Path | None) -> None:
         """Write the seals that a lost seal folder held anew, from the database; recorded."""
         sink = FileSink(settings.audit.sink_directory)
         keys = read_keys(keys_file) if keys_file else SealKeys(signer(settings).public_keys())
-        act = AuditEntry(system_actor(), AuditAction.REFILL, "platform:sink", new_request_id())
         with (
-            served(settings, ProcessKind.SCHEDULER) as engine,
-            audited(engine.begin, act, chain=Chain.PLATFORM) as unit,
+            at_work(settings, ProcessKind.SCHEDULER) as actor,
+            actor.act(AuditAction.REFILL, "platform:sink") as unit,
         ):
-            written = Sealer(engine, sink, signer(settings)).refill(keys)
+            written = Sealer(actor.engine, sink, signer(settings)).refill(keys)
             unit.note(seals=written)
         click.echo(text("{count} seals were written to {directory}.", count=written, directory=sink.directory))
 
@@ -123,14 +113,15 @@ def _refill_command(signer: SignerOf) -> click.Command:
     help="Checkpoints that were kept elsewhere, one on each line.",
 )
 @json_option
+@needs("audit:trail:verify")
 @pass_settings
 def verify(settings: Settings, *, keys_file: Path | None, witness_file: Path | None, as_json: bool) -> None:
     """Verify the whole trail; reads only, and names the first bad record of each chain."""
     sink = FileSink(settings.audit.sink_directory)
     keys = read_keys(keys_file or sink.keys_path)
     witnesses = read_witnesses(witness_file, keys) if witness_file else None
-    with served(settings, ProcessKind.AUDITOR) as engine:
-        verified = verify_trail(engine, sink, keys, witnesses=witnesses)
+    with at_work(settings, ProcessKind.AUDITOR) as actor:
+        verified = verify_trail(actor.engine, sink, keys, witnesses=witnesses)
     if as_json:
         print_json(_verified_json(verified))
     else:
@@ -146,6 +137,7 @@ def verify(settings: Settings, *, keys_file: Path | None, witness_file: Path | N
 @click.option("--until", type=click.DateTime(), help="Before this time (Japan).")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="How many at most, newest first.")
 @json_option
+@needs("audit:entry:read")
 @pass_settings
 def list_entries(
     settings: Settings,
@@ -158,7 +150,7 @@ def list_entries(
     as_json: bool,
 ) -> None:
     """List the newest entries of one organisation, or of the platform."""
-    with served(settings, ProcessKind.AUDITOR) as engine, engine.connect() as connection:
+    with at_work(settings, ProcessKind.AUDITOR) as actor, actor.engine.connect() as connection:
         found = store.search(
             connection,
             chain_of(organisation),
@@ -187,12 +179,13 @@ def list_entries(
 )
 @click.option("--keys", "keys_file", type=click.Path(path_type=Path), help="The public keys that you keep.")
 @json_option
+@needs("audit:evidence:export")
 @pass_settings
 def export(settings: Settings, *, organisation: str, output: Path, keys_file: Path | None, as_json: bool) -> None:
     """Write the evidence of one organisation, with the program that verifies it without the platform."""
     keys = read_keys(keys_file or FileSink(settings.audit.sink_directory).keys_path)
-    with served(settings, ProcessKind.AUDITOR) as engine:
-        exported = export_evidence(engine, chain_of(organisation), output, keys)
+    with at_work(settings, ProcessKind.AUDITOR) as actor:
+        exported = export_evidence(actor.engine, chain_of(organisation), output, keys)
     if as_json:
         print_json({"path": exported.path, "entries": exported.entries, "last_seal": exported.last_seal})
         return

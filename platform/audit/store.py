@@ -21,6 +21,7 @@ _BATCH = 2_000
 
 _APPEND_OWN = text("select platform_api.append_audit(:body)")
 _APPEND_PLATFORM = text("select platform_api.append_platform_audit(:body)")
+_MAY_APPEND = text("select has_function_privilege('platform_api.append_platform_audit(text)', 'execute')")
 _LOCK_SEALER = text("select platform_api.lock_audit_sealer()")
 _MOVED = text("select chain, seq, head, continuous from platform_api.audit_moved_chains()")
 _NOW = text("select clock_timestamp()")
@@ -69,6 +70,11 @@ def append_own(connection: Connection, body: str) -> int:
 def append_platform(connection: Connection, body: str) -> int:
     """Append *body* to the platform's chain; return its seq."""
     return int(connection.execute(_APPEND_PLATFORM, {"body": body}).scalar_one())
+
+
+def may_append(connection: Connection) -> bool:
+    """Return whether this log-in may record anything in the platform's chain; the auditor's may not."""
+    return bool(connection.execute(_MAY_APPEND).scalar_one())
 
 
 def lock_sealer(connection: Connection) -> None:

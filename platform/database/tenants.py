@@ -57,11 +57,11 @@ def create_tenant(
     cluster: str,
     site: Site = Site.EAST,
     connection_limit: int = 32,
+    joined: bool = True,
 ) -> Placement:
     """Make row, log-in and empty schema in the transaction of *connection* (the provisioner's).
 
-    The log-in is member of ``tenant_common`` alone: it inherits that group's powerless privileges and
-    can neither become the group nor hand it on (decision 13).
+    Who has more to do in the same transaction says ``joined=False`` and calls ``join_tenants`` at its end.
     """
     role, schema = names.tenant(opaque), schema_name(opaque)
     login = sql.Identifier(role)
@@ -79,15 +79,26 @@ def create_tenant(
         ).format(login, sql.Literal(connection_limit))
     )
     set_password(connection, role, password)
-    connection.execute(
-        sql.SQL("grant {} to {} with inherit true, set false, admin false").format(
-            sql.Identifier(names.tenant_common), login
-        )
-    )
+    if joined:
+        join_tenants(connection, names, role)
     with as_owner(connection, names):
         connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
         connection.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), login))
     return Placement(tenant=TenantId(row[0]), schema=schema, role=role, cluster=cluster, state=row[1])
+
+
+def join_tenants(connection: psycopg.Connection, names: RoleNames, role: str) -> None:
+    """Make the log-in *role* a member of ``tenant_common``, and of nothing else.
+
+    It inherits that group's powerless privileges and can neither become the group nor hand it on
+    (decision 13). The grant locks the group until the transaction ends, and whoever makes a tenant
+    meanwhile waits: near the end of a transaction, it costs them nothing.
+    """
+    connection.execute(
+        sql.SQL("grant {} to {} with inherit true, set false, admin false").format(
+            sql.Identifier(names.tenant_common), sql.Identifier(role)
+        )
+    )
 
 
 def create_table(connection: psycopg.Connection, names: RoleNames, placement: Placement, table: TenantTable) -> None:
@@ -110,7 +121,7 @@ def grants(placement: Placement, table: str, privileges: Sequence[str]) -> sql.C
 
 
 def drop_tenant(connection: psycopg.Connection, names: RoleNames, placement: Placement) -> None:
-    """Remove schema, log-in and row: for scratch tenants, and as the last step of a purge."""
+    """Remove schema, log-in and row: for scratch tenants; a purge keeps the row, closed."""
     role = sql.Identifier(placement.role)
     with as_owner(connection, names):
         connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(placement.schema)))

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import click
 from sqlalchemy import Engine
 
+from chukan.platform.audit.actor import at_work
 from chukan.platform.clock import as_tokyo, monotonic
 from chukan.platform.command_line import (
     TranslatedCommand,
     TranslatedGroup,
     json_option,
+    needs,
     print_json,
     print_table,
-    system_actor,
 )
 from chukan.platform.component import At, Job
-from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
-from chukan.platform.database.serving import serving
-from chukan.platform.identifiers import new_request_id
 from chukan.platform.jobs import store
 from chukan.platform.jobs.errors import RunFailed, RunUnfinished
 from chukan.platform.jobs.rules import ENDED, RunState, next_due
@@ -63,10 +60,11 @@ def jobs_commands(all_jobs: Jobs) -> click.Group:
 def _list_command(all_jobs: Jobs) -> click.Command:
     @click.command("list", cls=TranslatedCommand)
     @json_option
+    @needs("jobs:run:read")
     @pass_settings
     def list_jobs(settings: Settings, *, as_json: bool) -> None:
         """List the jobs: when they are due, and how their last run ended."""
-        with _opened(settings) as engine, engine.connect() as connection:
+        with at_work(settings, ProcessKind.SCHEDULER) as actor, actor.engine.connect() as connection:
             now = store.database_now(connection)
             lease = store.lease(connection)
             known = {status.name: status for status in store.statuses(connection)}
@@ -87,13 +85,14 @@ def _run_command(all_jobs: Jobs) -> click.Command:
         "--wait", type=click.FloatRange(0), metavar="SECONDS", help="Wait so long for its end; by default not at all."
     )
     @json_option
+    @needs("jobs:job:run")
     @pass_settings
     def run(settings: Settings, name: str, *, wait: float | None, as_json: bool) -> None:
         """Have a worker run a job now, beside its schedule; recorded."""
         job = job_named(declared(all_jobs()), name)
-        with _opened(settings) as engine:
-            run_id = request_run(engine, job, actor=system_actor(), request=new_request_id())
-            found = _awaited(engine, job, run_id, wait) if wait is not None else _found(engine, run_id)
+        with at_work(settings, ProcessKind.SCHEDULER) as actor:
+            run_id = request_run(actor.engine, job, actor=actor.name, request=actor.request)
+            found = _awaited(actor.engine, job, run_id, wait) if wait is not None else _found(actor.engine, run_id)
         if as_json:
             print_json(_as_json(found))
         else:
@@ -111,12 +110,13 @@ def _history_command(all_jobs: Jobs) -> click.Command:
     @click.argument("name", required=False)
     @click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="How many runs at most, newest first.")
     @json_option
+    @needs("jobs:run:read")
     @pass_settings
     def history(settings: Settings, name: str | None, *, limit: int, as_json: bool) -> None:
         """List the newest runs, of one job or of all, with result, duration and the log's request id."""
         if name is not None:
             job_named(declared(all_jobs()), name)
-        with _opened(settings) as engine, engine.connect() as connection:
+        with at_work(settings, ProcessKind.SCHEDULER) as actor, actor.engine.connect() as connection:
             runs = store.history(connection, name, limit=limit)
         if as_json:
             print_json([_as_json(run) for run in runs])
@@ -134,12 +134,6 @@ def _history_command(all_jobs: Jobs) -> click.Command:
         print_table(mark("Runs"), columns, [_row(run) for run in runs])
 
     return history
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Engine]:
-    with serving(settings.database), engine_of(settings.database, ProcessKind.SCHEDULER) as engine:
-        yield engine
 
 
 def _awaited(engine: Engine, job: Job, run_id: UUID, seconds: float) -> store.Run:

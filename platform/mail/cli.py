@@ -10,11 +10,13 @@ from uuid import UUID
 
 import click
 
+from chukan.platform.audit.actor import at_work
 from chukan.platform.clock import SystemClock, as_tokyo
-from chukan.platform.command_line import TranslatedGroup, json_option, print_json, print_table, system_actor
+from chukan.platform.command_line import TranslatedGroup, json_option, needs, print_json, print_table
+from chukan.platform.database.roles import ProcessKind
 from chukan.platform.mail import service, store
 from chukan.platform.mail.bounces import LARGEST_REPORT, Fate
-from chukan.platform.mail.desk import relay_of, worker
+from chukan.platform.mail.desk import relay_of
 from chukan.platform.mail.relay import Relayed, counted, watch
 from chukan.platform.mail.rules import MailState
 from chukan.platform.mail.store import Standing
@@ -42,10 +44,11 @@ def mail() -> None:
 @click.option("--state", type=click.Choice([state.value for state in MailState]), help="Only mails in this state.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="How many mails at most, newest first.")
 @json_option
+@needs("mail:message:read")
 @pass_settings
 def list_mails(settings: Settings, *, state: str | None, limit: int, as_json: bool) -> None:
     """List mails and where they stand, newest first."""
-    with worker(settings, actor=system_actor()) as actor, actor.engine.connect() as connection:
+    with at_work(settings, ProcessKind.WORKER) as actor, actor.engine.connect() as connection:
         found = store.standing(connection, state=MailState(state) if state else None, limit=limit)
     if as_json:
         print_json([_told(one) for one in found])
@@ -60,13 +63,14 @@ def list_mails(settings: Settings, *, state: str | None, limit: int, as_json: bo
 @click.option("--dead", is_flag=True, help="All that were given up.")
 @click.option("--bounced", is_flag=True, help="All that bounced.")
 @json_option
+@needs("mail:message:retry")
 @pass_settings
 def retry(settings: Settings, mails: tuple[UUID, ...], *, dead: bool, bounced: bool, as_json: bool) -> None:
     """Queue mails anew that were given up or bounced."""
     chosen = [state for state, wanted in ((MailState.DEAD, dead), (MailState.BOUNCED, bounced)) if wanted]
     if not mails and not chosen:
         raise click.MissingParameter(param_hint="MAIL", param_type="argument")
-    with worker(settings, actor=system_actor()) as actor:
+    with at_work(settings, ProcessKind.WORKER) as actor:
         retried = service.retry(actor, mails) if mails else []
         for state in chosen:
             retried += service.retry(actor, state=state)
@@ -80,6 +84,7 @@ def retry(settings: Settings, mails: tuple[UUID, ...], *, dead: bool, bounced: b
 @click.option("--watch", "keep_on", is_flag=True, help="Keep sending until the process is told to end.")
 @click.option("--once", is_flag=True, help="Send what is due now and end; the default.")
 @json_option
+@needs("mail:message:send")
 @pass_settings
 def relay(settings: Settings, *, keep_on: bool, once: bool, as_json: bool) -> None:
     """Send the mails that are due."""
@@ -91,7 +96,7 @@ def relay(settings: Settings, *, keep_on: bool, once: bool, as_json: bool) -> No
         if not keep_on or relayed.events or relayed.overtaken:
             _print_relayed(relayed, as_json=as_json)
 
-    with worker(settings, actor=system_actor()) as actor:
+    with at_work(settings, ProcessKind.WORKER) as actor:
         sender = relay_of(settings, actor)
         if keep_on:
             stop = _told_to_end()
@@ -103,11 +108,12 @@ def relay(settings: Settings, *, keep_on: bool, once: bool, as_json: bool) -> No
 @mail.command()
 @click.argument("report", type=click.File("rb"), metavar="FILE|-")
 @json_option
+@needs("mail:message:send")
 @pass_settings
 def bounce(settings: Settings, *, report: BinaryIO, as_json: bool) -> None:
     """Take in a delivery report that came back, from a file or from standard input."""
     raw = report.read(LARGEST_REPORT + 1)
-    with worker(settings, actor=system_actor()) as actor:
+    with at_work(settings, ProcessKind.WORKER) as actor:
         taken = service.take_report(actor, raw)
     if as_json:
         print_json({"mail": _told(taken.mail), "fate": taken.fate.value, "undeliverable": taken.marked})
@@ -129,10 +135,11 @@ _FATES = {
 @mail.command()
 @click.option("--lift", "lifted", metavar="ADDRESS", help="Take the mark from this recipient.")
 @json_option
+@needs("mail:message:read", lifted="mail:message:retry")
 @pass_settings
 def recipients(settings: Settings, *, lifted: str | None, as_json: bool) -> None:
     """List the recipients whose mail comes back, or take the mark from one."""
-    with worker(settings, actor=system_actor()) as actor:
+    with at_work(settings, ProcessKind.WORKER) as actor:
         if lifted is not None:
             service.lift_mark(actor, lifted)
         with actor.engine.connect() as connection:
@@ -147,12 +154,13 @@ def recipients(settings: Settings, *, lifted: str | None, as_json: bool) -> None
 @mail.command()
 @click.argument("address")
 @json_option
+@needs("mail:message:send")
 @pass_settings
 def test(settings: Settings, *, address: str, as_json: bool) -> None:
     """Send a mail that tests the way to ADDRESS, and say what the server answered."""
     now = SystemClock().now()
     outbox = service.Outbox.of(settings)
-    with worker(settings, actor=system_actor()) as actor:
+    with at_work(settings, ProcessKind.WORKER) as actor:
         with actor.act(MailAction.TEST, "mail:outbox") as unit:
             message_id = outbox.enqueue(unit.connection, TEST, address, {"sent_at": now}, now=now)
             unit.note(mail=message_id)

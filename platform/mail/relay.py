@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import monotonic
 from chukan.platform.database import failures
 from chukan.platform.errors import ChukanError
@@ -31,7 +32,7 @@ from chukan.platform.mail.rules import (
     released,
 )
 from chukan.platform.mail.store import Claimed, Done
-from chukan.platform.mail.trail import Actor, MailAction
+from chukan.platform.mail.trail import MailAction
 from chukan.platform.messages import text
 from chukan.platform.settings import MailSettings
 

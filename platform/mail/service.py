@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.errors import ChukanError
 from chukan.platform.mail import store
 from chukan.platform.mail.bounces import Fate, read_report
@@ -20,7 +21,7 @@ from chukan.platform.mail.errors import MailUnknown, NotRetryable, RecipientNotM
 from chukan.platform.mail.rules import Answer, MailEvent, MailState, Stage, address, blames_recipient
 from chukan.platform.mail.store import NewMail, Standing, Undeliverable
 from chukan.platform.mail.templates import Template, Value
-from chukan.platform.mail.trail import Actor, MailAction
+from chukan.platform.mail.trail import MailAction
 from chukan.platform.messages import DEFAULT_LANGUAGE, language
 from chukan.platform.settings import Settings
 

@@ -6,13 +6,7 @@ the subject of an entry is the mail's id.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-
-from sqlalchemy import Engine
-
-from chukan.platform.audit.rules import Action, AuditEntry, Detail
-from chukan.platform.audit.service import Chain, UnitOfWork, audited
+from chukan.platform.audit.rules import Action
 
 
 class MailAction(Action):
@@ -23,17 +17,3 @@ class MailAction(Action):
     TEST = "mail:outbox:test"
     REPORT = "mail:report:take"
     LIFT_MARK = "mail:recipient:lift_mark"
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts, in which request, and through which log-in it is written."""
-
-    engine: Engine
-    name: str
-    request: str
-
-    def act(self, action: MailAction, subject: str, **detail: Detail) -> AbstractContextManager[UnitOfWork]:
-        """Begin a transaction for *action* on *subject* that is recorded with it; see ``audited``."""
-        entry = AuditEntry(self.name, action, subject, self.request, detail=detail)
-        return audited(self.engine.begin, entry, chain=Chain.PLATFORM)

@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from chukan.platform.audit.actor import at_work
 from chukan.platform.clock import SystemClock
-from chukan.platform.command_line import TranslatedGroup, json_option, print_json, print_table, system_actor
+from chukan.platform.command_line import TranslatedGroup, json_option, needs, print_json, print_table
+from chukan.platform.database.roles import ProcessKind
 from chukan.platform.identifiers import TenantId
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
-from chukan.platform.vault.desk import Desk, opened
+from chukan.platform.vault.desk import Desk, desk_for
 from chukan.platform.vault.rotation import Reencrypted
 from chukan.platform.vault.rules import EncryptedColumn, KeyUse
 from chukan.platform.vault.status import VaultStatus, vault_status
@@ -51,6 +53,7 @@ _command = TranslatedGroup.command_class
 
 @click.command(cls=_command)
 @json_option
+@needs("vault:wrapping_key:rotate", "vault:signing_key:rotate")
 @pass_settings
 def init(settings: Settings, *, as_json: bool) -> None:
     """Make the keys that a new installation needs; may be repeated."""
@@ -64,6 +67,7 @@ def init(settings: Settings, *, as_json: bool) -> None:
 
 @click.command(cls=_command)
 @json_option
+@needs("vault:key:read")
 @pass_settings
 def status(settings: Settings, *, as_json: bool) -> None:
     """Show the provider's keys, how many data keys each wraps, and unfinished rotations."""
@@ -77,6 +81,7 @@ def status(settings: Settings, *, as_json: bool) -> None:
 
 @click.command("rotate-wrapping-key", cls=_command)
 @json_option
+@needs("vault:wrapping_key:rotate")
 @pass_settings
 def rotate_wrapping(settings: Settings, *, as_json: bool) -> None:
     """Wrap all data keys under a new wrapping key, or finish an interrupted rotation."""
@@ -96,6 +101,7 @@ def rotate_wrapping(settings: Settings, *, as_json: bool) -> None:
 @click.argument("tenants", nargs=-1, type=click.UUID, metavar="TENANT…")
 @click.option("--resume", is_flag=True, help="Finish rotations that run; without TENANT, all of them.")
 @json_option
+@needs("vault:data_key:rotate")
 @pass_settings
 def rotate_data(settings: Settings, tenants: tuple[UUID, ...], *, resume: bool, as_json: bool) -> None:
     """Replace tenants' data keys and re-encrypt what they sealed."""
@@ -119,6 +125,7 @@ def rotate_data(settings: Settings, tenants: tuple[UUID, ...], *, resume: bool, 
 @click.command("destroy-wrapping-key", cls=_command)
 @click.argument("key")
 @json_option
+@needs("vault:wrapping_key:rotate")
 @pass_settings
 def destroy_wrapping(settings: Settings, key: str, *, as_json: bool) -> None:
     """Destroy an old wrapping key for ever; refused while any data key needs it."""
@@ -132,6 +139,7 @@ def destroy_wrapping(settings: Settings, key: str, *, as_json: bool) -> None:
 
 @click.command("rotate-signing-key", cls=_command)
 @json_option
+@needs("vault:signing_key:rotate")
 @pass_settings
 def rotate_signing(settings: Settings, *, as_json: bool) -> None:
     """Make a new signing key; older ones stay, so that what they signed can be verified."""
@@ -146,7 +154,7 @@ def rotate_signing(settings: Settings, *, as_json: bool) -> None:
 @contextmanager
 def _desk(settings: Settings) -> Iterator[Desk]:
     columns = click.get_current_context().meta[_COLUMNS]
-    with opened(settings, columns, actor=system_actor()) as desk:
+    with at_work(settings, ProcessKind.WORKER) as actor, desk_for(actor, settings, columns) as desk:
         yield desk
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.serving import serving
@@ -19,7 +20,6 @@ from chukan.platform.vault.providers import key_provider
 from chukan.platform.vault.rotation import DataKeyRotation
 from chukan.platform.vault.rules import EncryptedColumn
 from chukan.platform.vault.service import Vault
-from chukan.platform.vault.trail import Actor
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,32 @@ class Desk:
 
 @contextmanager
 def opened(settings: Settings, columns: Sequence[EncryptedColumn], *, actor: str) -> Iterator[Desk]:
-    """Open the vault for *actor*; *columns* are what a rotation re-encrypts.
+    """Open the vault for a job that acts as *actor*; *columns* are what a rotation re-encrypts.
 
     Raises:
         SecretMissing: this machine was not given the worker's log-in.
     """
-    with serving(settings.database), engine_of(settings.database, ProcessKind.WORKER) as engine:
-        provider = key_provider(settings.vault)
-        acting = Actor(engine, actor, new_request_id())
-        vault = Vault(engine, provider, cache_seconds=settings.vault.cache_seconds)
-        credentials = VaultCredentials(engine, vault, cache_seconds=settings.vault.cache_seconds)
-        sessions = TenantSessions(settings.database, engine, credentials)
-        settle = settling_time(settings)
-        try:
-            rotation = DataKeyRotation(acting, vault, credentials, sessions, columns, settle=settle)
-            yield Desk(acting, provider, vault, rotation)
-        finally:
-            sessions.close()
+    with (
+        serving(settings.database),
+        engine_of(settings.database, ProcessKind.WORKER) as engine,
+        desk_for(Actor(engine, actor, new_request_id()), settings, columns) as desk,
+    ):
+        yield desk
+
+
+@contextmanager
+def desk_for(actor: Actor, settings: Settings, columns: Sequence[EncryptedColumn]) -> Iterator[Desk]:
+    """Open the vault for *actor*, who works under the worker's log-in."""
+    provider = key_provider(settings.vault)
+    vault = Vault(actor.engine, provider, cache_seconds=settings.vault.cache_seconds)
+    credentials = VaultCredentials(actor.engine, vault, cache_seconds=settings.vault.cache_seconds)
+    sessions = TenantSessions(settings.database, actor.engine, credentials)
+    settle = settling_time(settings)
+    try:
+        rotation = DataKeyRotation(actor, vault, credentials, sessions, columns, settle=settle)
+        yield Desk(actor, provider, vault, rotation)
+    finally:
+        sessions.close()
 
 
 def settling_time(settings: Settings) -> timedelta:

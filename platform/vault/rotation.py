@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.engines import driver
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import TenantId
@@ -26,7 +27,7 @@ from chukan.platform.vault.errors import KeyMissing, RotationUnfinished, VaultTa
 from chukan.platform.vault.rules import EncryptedColumn, KeyState, Purpose, RowId
 from chukan.platform.vault.sealed_rows import SealedRows
 from chukan.platform.vault.service import ColumnCipher, Vault
-from chukan.platform.vault.trail import Actor, VaultAction, owner_subject
+from chukan.platform.vault.trail import VaultAction, owner_subject
 from chukan.platform.vault.wrapping import Progress
 
 #: Rows re-encrypted in one transaction: their locks are held for some milliseconds.

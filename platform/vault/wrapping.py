@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.engines import driver
 from chukan.platform.identifiers import PLATFORM
 from chukan.platform.vault import store
@@ -19,7 +20,7 @@ from chukan.platform.vault.ports import KeyProvider
 from chukan.platform.vault.rules import KeyUse, Purpose
 from chukan.platform.vault.service import Vault
 from chukan.platform.vault.store import StoredKey
-from chukan.platform.vault.trail import Actor, VaultAction, owner_subject
+from chukan.platform.vault.trail import VaultAction, owner_subject
 
 #: Data keys rewrapped in one transaction.
 BATCH = 200

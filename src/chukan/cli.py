@@ -9,8 +9,17 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 import click
+from sqlalchemy import Engine
 
-from chukan.platform.command_line import CommandMisused, TranslatedGroup, misused, print_json
+from chukan.platform.accounts.command_actor import command_actor
+from chukan.platform.command_line import (
+    CommandActor,
+    CommandMisused,
+    TranslatedGroup,
+    ask_who_acts,
+    misused,
+    print_json,
+)
 from chukan.platform.component import Command
 from chukan.platform.errors import ChukanError
 from chukan.platform.identifiers import new_request_id
@@ -86,6 +95,7 @@ def _invoked(args: Sequence[str]) -> int:
     group = root()
     try:
         with group.make_context("chukan", list(args)) as ctx:
+            ask_who_acts(ctx, _who_acts)
             group.invoke(ctx)
             sys.stdout.flush()
     except click.exceptions.Exit as exit_:
@@ -94,6 +104,11 @@ def _invoked(args: Sequence[str]) -> int:
         help_.show()
         return help_.exit_code
     return 0
+
+
+def _who_acts(engine: Engine) -> CommandActor:
+    """Return who runs the present command: the one way from any command to the operators' accounts."""
+    return command_actor(loaded_settings().settings, engine)
 
 
 def _failure(error: Exception) -> ChukanError:

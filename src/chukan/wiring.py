@@ -22,6 +22,7 @@ from chukan.platform.vault.providers import key_provider
 from chukan.platform.vault.signing import VaultSigner
 from chukan.scheduler import scheduler_command
 from chukan.tenants import component as tenants
+from chukan.tenants.provisioning.purge import kinds
 from chukan.tenants.registry import component as registry
 from chukan.vpn import component as vpn
 from chukan.worker import worker_command
@@ -35,7 +36,7 @@ def components() -> tuple[Component, ...]:
         database.component(_settings),
         vault.component(_settings),
         audit.component(_settings, signer=signer_of),
-        accounts.component(_settings, kinds=()),
+        accounts.component(_settings, kinds=kinds()),
         jobs.component(_settings, all_jobs=all_jobs),
         mail.component(_settings),
         service_hours.component(_settings),

@@ -21,6 +21,7 @@ from chukan.tenants.provisioning.scripts import Script
 from chukan.tenants.provisioning.service import Provisioner
 from chukan.tenants.registry import store
 from chukan.tenants.registry.errors import TransitionRefused
+from chukan.tenants.registry.rules import require_transition
 from chukan.tenants.registry.service import moved
 from chukan.tenants.registry.store import Filter, Registered
 from chukan.tenants.registry.values import Hosting, State
@@ -82,6 +83,9 @@ def _provision_one(
 ) -> Provisioned:
     day = as_tokyo(now).date()
     organisation = provisioner.organisation(reference, day)
+    if organisation.state is State.CLOSED:
+        # It may have a tenant, which was purged; that is no tenant that is "already" there.
+        require_transition(reference, organisation.state, State.PROVISIONING, organisation.hosting)
     if organisation.tenant is not None:
         return Provisioned.ALREADY
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import psycopg
-from psycopg import sql
-from sqlalchemy import Connection
-
 from chukan.platform.audit.rules import AuditEntry
 from chukan.platform.audit.service import Chain, audited
 from chukan.platform.clock import as_tokyo
 from chukan.platform.database.engines import driver
 from chukan.platform.database.tables import TenantState
+from chukan.platform.database.tenants import Placement
+from chukan.tenants.provisioning import store
 from chukan.tenants.provisioning.errors import NotProvisioned
 from chukan.tenants.provisioning.service import Provisioner, ProvisioningAction
-from chukan.tenants.registry import store
+from chukan.tenants.registry import store as registry
 from chukan.tenants.registry.service import moved
+from chukan.tenants.registry.store import Registered, subject_of
 from chukan.tenants.registry.values import State
 
 #: What each act leads to: the registry's state, the tenant's, and whether its log-in is let in.
@@ -41,22 +40,20 @@ def act(desk: Provisioner, action: ProvisioningAction, reference: str, *, now: d
         TransitionRefused: its state does not allow it.
     """
     to, tenant_state, let_in = _ACTS[action]
-    entry = AuditEntry(desk.actor, action, f"organisation:{reference}", desk.request, detail={"reason": reason})
+    entry = AuditEntry(desk.actor, action, subject_of(reference), desk.request, detail={"reason": reason})
     with audited(desk.engine.begin, entry, chain=Chain.PLATFORM) as unit:
-        organisation = store.get(unit.connection, reference, as_tokyo(now).date(), lock=True)
+        connection = driver(unit.connection)
+        organisation = registry.get(unit.connection, reference, as_tokyo(now).date(), lock=True)
         if organisation.tenant is None:
             raise NotProvisioned(organisation=organisation.label)
-        moved(unit.connection, organisation, to, now=now, actor=desk.actor, reason=reason)
-        _bar(unit.connection, organisation.tenant, tenant_state, let_in=let_in)
+        placement = store.lock_tenant(connection, organisation.tenant)
+        if not (_is_dissolved(organisation, placement) and action is ProvisioningAction.CLOSE):
+            moved(unit.connection, organisation, to, now=now, actor=desk.actor, reason=reason)
+        store.move_tenant(connection, placement, tenant_state)
+        store.let_in(connection, placement.role, allowed=let_in)
         unit.note(tenant=str(organisation.tenant))
 
 
-def _bar(connection: Connection, tenant: object, state: TenantState, *, let_in: bool) -> None:
-    below: psycopg.Connection = driver(connection)
-    row = below.execute(
-        "update platform.tenant set state = %s where id = %s returning role", (state.value, tenant)
-    ).fetchone()
-    if row is None:
-        raise LookupError(tenant)
-    right = sql.SQL("login") if let_in else sql.SQL("nologin")
-    below.execute(sql.SQL("alter role {} {}").format(sql.Identifier(row[0]), right))
+def _is_dissolved(organisation: Registered, placement: Placement) -> bool:
+    """Whether the registry's calendar began the end of *organisation* on its own; the tenant is let in as before."""
+    return organisation.state is State.CLOSING and placement.state != TenantState.CLOSING.value

@@ -17,7 +17,7 @@ from chukan.platform.database.engines import driver
 from chukan.platform.database.errors import TenantUnknown
 from chukan.platform.database.roles import RoleNames, schema_name
 from chukan.platform.database.secrets import new_password, set_password
-from chukan.platform.database.tables import Site, Tenant
+from chukan.platform.database.tables import Site, Tenant, TenantState
 from chukan.platform.database.tenants import Placement, TenantTable, create_table, create_tenant
 from chukan.platform.identifiers import TenantId, new_opaque_name
 from chukan.platform.settings import DatabaseSettings
@@ -32,12 +32,14 @@ class ProvisioningAction(Action):
     """What provisioning records, in the platform's chain."""
 
     PROVISION = "tenants:tenant:provision"
-    #: The first entry of a tenant's own chain.
+    #: The first entry of a tenant's own chain, and the last one of a tenant that was purged.
     OPEN = "tenants:chain:open"
+    END = "tenants:chain:end"
     ROTATE_CREDENTIAL = "tenants:credential:rotate"
     SUSPEND = "tenants:tenant:suspend"
     RESUME = "tenants:tenant:resume"
     CLOSE = "tenants:tenant:close"
+    PURGE = "tenants:tenant:purge"
 
 
 class Provisioner:
@@ -54,7 +56,7 @@ class Provisioner:
         request: str,
     ) -> None:
         self._settings = settings
-        self._names = RoleNames(settings.role_prefix)
+        self.names = RoleNames(settings.role_prefix)
         self.engine = engine
         self._vault = vault
         self._credentials = credentials
@@ -81,12 +83,12 @@ class Provisioner:
         with audited(self.engine.begin, act, chain=Chain.PLATFORM) as unit:
             connection = driver(unit.connection)
             placement = create_tenant(
-                connection, self._names, opaque=opaque, password=password, cluster=self._settings.cluster, site=site
+                connection, self.names, opaque=opaque, password=password, cluster=self._settings.cluster, site=site
             )
             first = self._entry(ProvisioningAction.OPEN, f"tenant:{placement.tenant}")
-            run_message(connection, message(self._names, placement, script, canonical_body(first)))
+            run_message(connection, message(self.names, placement, script, canonical_body(first)))
             for table in tables:
-                create_table(connection, self._names, placement, table)
+                create_table(connection, self.names, placement, table)
             self._vault.create_keys(connection, placement.tenant)
             self._credentials.store(connection, placement.tenant, password)
             if link is not None:
@@ -98,11 +100,13 @@ class Provisioner:
         """Give the tenant's log-in a new password. Open sessions go on; the next ones use the new one.
 
         Raises:
-            TenantUnknown: there is no such tenant.
+            TenantUnknown: there is no such tenant, or it was purged.
         """
         act = self._entry(ProvisioningAction.ROTATE_CREDENTIAL, f"tenant:{tenant}")
+        # Locked, so that no purge takes the log-in away meanwhile.
+        alive = select(Tenant.role).where(Tenant.id == tenant, Tenant.state != TenantState.CLOSED.value)
         with audited(self.engine.begin, act, chain=Chain.PLATFORM) as unit:
-            role = unit.connection.execute(select(Tenant.role).where(Tenant.id == tenant)).scalar_one_or_none()
+            role = unit.connection.execute(alive.with_for_update()).scalar_one_or_none()
             if role is None:
                 raise TenantUnknown(tenant=tenant)
             password = new_password()
@@ -117,9 +121,14 @@ class Provisioner:
 
     def tenants(self) -> list[TenantId]:
         """Return all tenants that have a log-in, oldest first."""
-        query = select(Tenant.id).where(Tenant.state != "closed").order_by(Tenant.id)
+        query = select(Tenant.id).where(Tenant.state != TenantState.CLOSED.value).order_by(Tenant.id)
         with self.engine.connect() as connection:
             return [TenantId(id_) for id_ in connection.execute(query).scalars()]
+
+    def forget(self, tenant: TenantId) -> None:
+        """Drop what this process holds of a tenant that was purged; others do so within ``vault.cache_seconds``."""
+        self._vault.forget(tenant)
+        self._credentials.forget(tenant)
 
     def _entry(self, action: ProvisioningAction, subject: str) -> AuditEntry:
         return AuditEntry(self.actor, action, subject, self.request)

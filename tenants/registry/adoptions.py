@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, or_, select, update
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.tenants.registry import store
@@ -15,7 +16,7 @@ from chukan.tenants.registry.errors import OrganisationRefused
 from chukan.tenants.registry.rules import Span, interface_id
 from chukan.tenants.registry.store import subject_of
 from chukan.tenants.registry.tables import InterfaceAdoption
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 
 
 def adopt(actor: Actor, reference: str, interface: str, *, on: date, now: datetime) -> None:

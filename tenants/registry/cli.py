@@ -14,7 +14,7 @@ from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
 from chukan.tenants.registry.delegations.cli import delegation
-from chukan.tenants.registry.desk import changing, reading
+from chukan.tenants.registry.desk import at_desk, changes, reads
 from chukan.tenants.registry.errors import BadRow
 from chukan.tenants.registry.options import DAY, FILE, today, word
 from chukan.tenants.registry.organisations_file import SHIPPED, shipped
@@ -58,6 +58,7 @@ for _command in (merge, split, add_union, members, adopt, contact, appoint, hand
 @click.option("--group", type=click.Choice(_GROUPS), help="Only those of this release group.")
 @click.option("--at", "day", type=DAY, default="today", show_default=True, help="The day whose population is shown.")
 @json_option
+@reads
 @pass_settings
 def list_(
     settings: Settings,
@@ -78,7 +79,7 @@ def list_(
         prefecture=require_prefecture(prefecture) if prefecture else None,
         group=ReleaseGroup(int(group)) if group else None,
     )
-    with reading(settings) as actor:
+    with at_desk(settings) as actor:
         found = Registry(actor).find(wanted, day)
     if as_json:
         print_json([organisation_shape(each, day) for each in found])
@@ -90,10 +91,11 @@ def list_(
 @click.argument("organisation", help="Its code, or the id of a union that has none.")
 @click.option("--at", "day", type=DAY, default="today", show_default=True, help="The day that is looked at.")
 @json_option
+@reads
 @pass_settings
 def show(settings: Settings, *, organisation: str, day: date, as_json: bool) -> None:
     """Show everything that is registered on an organisation."""
-    with reading(settings) as actor, actor.engine.connect() as connection:
+    with at_desk(settings) as actor, actor.engine.connect() as connection:
         found = profile(connection, organisation, day)
     if as_json:
         print_json(profile_shape(found))
@@ -104,11 +106,12 @@ def show(settings: Settings, *, organisation: str, day: date, as_json: bool) -> 
 @organisations.command("import", cls=TranslatedCommand)
 @click.argument("file", type=FILE, required=False, help="A CSV file; without it, the one that is shipped.")
 @json_option
+@changes
 @pass_settings
 def import_(settings: Settings, *, file: Path | None, as_json: bool) -> None:
     """Register organisations from a file; a rerun changes nothing."""
     content, name = (file.read_bytes(), file.name) if file else (shipped(), SHIPPED)
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         done = Registry(actor).import_organisations(content, name, now=SystemClock().now())
     if as_json:
         print_json({"created": done.created, "changed": list(done.changed), "unchanged": done.unchanged})
@@ -123,12 +126,13 @@ def import_(settings: Settings, *, file: Path | None, as_json: bool) -> None:
 @click.option("--source", required=True, help="Where the numbers are from.")
 @click.option("--partial", is_flag=True, help="Import what can be taken, although other lines cannot.")
 @json_option
+@changes
 @pass_settings
 def population(settings: Settings, *, file: Path, as_of: date, source: str, partial: bool, as_json: bool) -> None:
     """Import the populations of one day; one bad line stops all of them."""
     if not source.strip():
         raise click.BadParameter(text("it is empty"), param_hint="--source")
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         done = import_population(
             actor,
             file.read_bytes(),
@@ -156,6 +160,7 @@ def population(settings: Settings, *, file: Path, as_of: date, source: str, part
 @click.option("--address-system", type=word(AddressSystem), help="How the integrated address number is kept.")
 @click.option("--migrates-on", type=DAY, help="The first day on the next system.")
 @json_option
+@changes
 @pass_settings
 def set_(
     settings: Settings,
@@ -181,7 +186,7 @@ def set_(
     )
     if not changes.values():
         raise click.UsageError(text("Say what is to be entered."))
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         changed = Registry(actor).change(codes, changes, now=SystemClock().now())
     if as_json:
         print_json([organisation_shape(each, today()) for each in changed])

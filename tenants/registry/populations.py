@@ -10,13 +10,14 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.tenants.registry import store
 from chukan.tenants.registry.errors import BadRow, FileRefused, FileUnreadable
 from chukan.tenants.registry.population_file import read_population
 from chukan.tenants.registry.tables import Population
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.platform.service_hours.rules import Generation
@@ -18,7 +19,7 @@ from chukan.tenants.registry.errors import OrganisationRefused, TransitionRefuse
 from chukan.tenants.registry.organisations_file import read_organisations
 from chukan.tenants.registry.rules import generation, require_address_system, require_migration_day, require_transition
 from chukan.tenants.registry.store import Filter, Registered, subject_of
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 from chukan.tenants.registry.values import AddressClass, AddressSystem, Hosting, ReleaseGroup, State, state_label
 
 #: How the trail names acts on many organisations at once; the detail lists their codes.

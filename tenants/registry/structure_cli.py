@@ -12,7 +12,7 @@ from chukan.platform.messages import text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
 from chukan.tenants.registry import adoptions, successions, unions
-from chukan.tenants.registry.desk import changing
+from chukan.tenants.registry.desk import at_desk, changes
 from chukan.tenants.registry.options import DAY, today, word
 from chukan.tenants.registry.rules import require_prefecture
 from chukan.tenants.registry.shapes import followed_shape, organisation_shape
@@ -29,10 +29,11 @@ _UNIONS = [kind for kind in Kind if kind.is_union]
 @click.option("--into", required=True, help="The code of the municipality that follows them.")
 @click.option("--on", type=DAY, required=True, help="The first day of the new order.")
 @json_option
+@changes
 @pass_settings
 def merge(settings: Settings, *, predecessors: tuple[str, ...], into: str, on: date, as_json: bool) -> None:
     """Let a municipality follow others; their history stays."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         done = successions.merge(actor, predecessors, into, on=on, now=SystemClock().now())
     _tell(done, as_json=as_json)
 
@@ -43,10 +44,11 @@ def merge(settings: Settings, *, predecessors: tuple[str, ...], into: str, on: d
 @click.option("--on", type=DAY, required=True, help="The first day of the new order.")
 @click.option("--stays", is_flag=True, help="It goes on beside those that left it.")
 @json_option
+@changes
 @pass_settings
 def split(settings: Settings, *, predecessor: str, into: tuple[str, ...], on: date, stays: bool, as_json: bool) -> None:
     """Let several municipalities follow one; its history stays."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         done = successions.divide(actor, predecessor, into, on=on, stays=stays, now=SystemClock().now())
     _tell(done, as_json=as_json)
 
@@ -61,6 +63,7 @@ def split(settings: Settings, *, predecessor: str, into: tuple[str, ...], on: da
 @click.option("--code", help="Its own code, if it has one.")
 @click.option("--invented", is_flag=True, help="It does not exist; for demonstrations.")
 @json_option
+@changes
 @pass_settings
 def add_union(
     settings: Settings,
@@ -86,7 +89,7 @@ def add_union(
         code=code,
         invented=invented,
     )
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         made = unions.add_union(actor, application, now=SystemClock().now())
     if as_json:
         print_json(organisation_shape(made, today()))
@@ -100,6 +103,7 @@ def add_union(
 @click.option("--leave", multiple=True, help="The code of a member that leaves.")
 @click.option("--on", type=DAY, required=True, help="The first day of the new order.")
 @json_option
+@changes
 @pass_settings
 def members(
     settings: Settings, *, union: str, join: tuple[str, ...], leave: tuple[str, ...], on: date, as_json: bool
@@ -107,7 +111,7 @@ def members(
     """Let members join or leave a union."""
     if not join and not leave:
         raise click.UsageError(text("Say who joins or leaves."))
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         changed = unions.change_members(actor, union, join=join, leave=leave, on=on, now=SystemClock().now())
     if as_json:
         print_json(organisation_shape(changed, today()))
@@ -122,11 +126,12 @@ def members(
 @click.option("--on", type=DAY, default="today", show_default=True, help="The first day of the new order.")
 @click.option("--no-longer", is_flag=True, help="It uses the interface no longer.")
 @json_option
+@changes
 @pass_settings
 def adopt(settings: Settings, *, organisation: str, interface: str, on: date, no_longer: bool, as_json: bool) -> None:
     """Note that an organisation uses an optional interface, or does so no longer."""
     note = adoptions.drop if no_longer else adoptions.adopt
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         note(actor, organisation, interface, on=on, now=SystemClock().now())
         with actor.engine.connect() as connection:
             used = adoptions.adopted(connection, get(connection, organisation, on).id, on)

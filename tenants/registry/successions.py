@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.orm import aliased
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.tenants.registry import store
@@ -22,7 +23,7 @@ from chukan.tenants.registry.rules import after_dissolution
 from chukan.tenants.registry.service import moved
 from chukan.tenants.registry.store import Registered, subject_of
 from chukan.tenants.registry.tables import Organisation, Succession
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 from chukan.tenants.registry.unions import move_memberships, unions_of
 from chukan.tenants.registry.values import Kind, State, SuccessionKind
 

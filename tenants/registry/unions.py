@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.tenants.registry import store
@@ -17,7 +18,7 @@ from chukan.tenants.registry.organisations_file import key_of, name_fault, prefe
 from chukan.tenants.registry.rules import LocalGovernmentCode, Span
 from chukan.tenants.registry.store import Registered, subject_of
 from chukan.tenants.registry.tables import UnionMember
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 from chukan.tenants.registry.values import Hosting, Kind, State, kind_label
 
 #: A union is founded by two or more (Local Autonomy Act, art. 284).

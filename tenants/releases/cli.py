@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from chukan.platform.command_line import TranslatedGroup, json_option, print_json, print_table, system_actor
-from chukan.platform.database.engines import driver, engine_of
+from chukan.platform.audit.actor import at_work
+from chukan.platform.command_line import TranslatedGroup, json_option, needs, print_json, print_table
+from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import ProcessKind, RoleNames
-from chukan.platform.database.serving import serving
-from chukan.platform.identifiers import new_request_id
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
@@ -40,15 +39,16 @@ def list_revisions(*, as_json: bool) -> None:
 @click.option("--to", help="A revision; the newest if it is not given.")
 @click.option("--workers", type=click.IntRange(1, 16), default=2, show_default=True, help="Schemas at once.")
 @json_option
+@needs("tenants:release:apply")
 @pass_settings
 def apply(settings: Settings, *, group: str, to: str | None, workers: int, as_json: bool) -> None:
     """Bring the schemas of one group to a revision; may be interrupted, and run again."""
     number = None if group == "none" else int(group)
     names = RoleNames(settings.database.role_prefix)
-    with serving(settings.database), engine_of(settings.database, ProcessKind.PROVISIONER) as engine:
-        with engine.connect() as connection:
+    with at_work(settings, ProcessKind.PROVISIONER) as actor:
+        with actor.engine.connect() as connection:
             waiting = len(store.due(driver(connection), number, to or head()))
-        releaser = Releaser(engine, names, actor=system_actor(), request=new_request_id())
+        releaser = Releaser(actor.engine, names, actor=actor.name, request=actor.request)
         with _bar(hidden=as_json) as bar:
             task = bar.add_task(text("Releasing"), total=waiting)
 
@@ -61,14 +61,11 @@ def apply(settings: Settings, *, group: str, to: str | None, workers: int, as_js
 
 @releases.command()
 @json_option
+@needs("tenants:release:read")
 @pass_settings
 def status(settings: Settings, *, as_json: bool) -> None:
     """Show how many schemas of each group are at which revision, and which ones failed."""
-    with (
-        serving(settings.database),
-        engine_of(settings.database, ProcessKind.PROVISIONER) as engine,
-        engine.connect() as connection,
-    ):
+    with at_work(settings, ProcessKind.PROVISIONER) as actor, actor.engine.connect() as connection:
         standings, failures = store.standings(driver(connection)), store.failures(driver(connection))
     if as_json:
         print_json({"standings": [vars(line) for line in standings], "failures": [vars(line) for line in failures]})

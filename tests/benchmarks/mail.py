@@ -13,12 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.measure import Measured, alone, alternate, print_report
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import SystemClock
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.mail.desk import relay_of
 from chukan.platform.mail.service import Outbox
 from chukan.platform.mail.templates import TEST
-from chukan.platform.mail.trail import Actor
 from chukan.platform.settings import MailSettings, Settings
 from chukan_simulators.mail_server.client import RunningMailServer, running_mail_server
 from support.database import Database, fresh_database, running_cluster

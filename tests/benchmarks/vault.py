@@ -23,6 +23,7 @@ from pydantic import SecretStr
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.measure import Measured, alternate, print_report
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.identifiers import TenantId
@@ -30,7 +31,6 @@ from chukan.platform.vault.adapters.pkcs11 import Pkcs11KeyProvider
 from chukan.platform.vault.ports import KeyProvider
 from chukan.platform.vault.rules import KeyUse
 from chukan.platform.vault.service import ColumnCipher, Vault
-from chukan.platform.vault.trail import Actor
 from chukan.platform.vault.wrapping import rotate_wrapping_key
 from support.database import Database, fresh_database, running_cluster
 

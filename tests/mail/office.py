@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.identifiers import PLATFORM
 from chukan.platform.mail import store
@@ -18,7 +19,6 @@ from chukan.platform.mail.rules import MailEvent, MailState
 from chukan.platform.mail.service import Outbox
 from chukan.platform.mail.store import Standing
 from chukan.platform.mail.templates import Kind, Template
-from chukan.platform.mail.trail import Actor
 from chukan.platform.settings import MailSettings, Settings
 from chukan_simulators.mail_server.client import RunningMailServer
 from support.database import Database

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.engines import process_engine
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.mail import relay, store
 from chukan.platform.mail.adapters.smtp import SmtpSession
 from chukan.platform.mail.desk import relay_of
-from chukan.platform.mail.trail import Actor
 from chukan.platform.settings import Settings
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.roles import ProcessKind
 from chukan.tenants.registry.organisations_file import SHIPPED, shipped
 from chukan.tenants.registry.service import Registry
-from chukan.tenants.registry.trail import Actor
 from registry.given import FEW, NOW
 from support.database import Database
 

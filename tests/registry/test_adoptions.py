@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.tenants.registry.adoptions import adopt, adopted, drop
 from chukan.tenants.registry.errors import OrganisationRefused
 from chukan.tenants.registry.service import Registry
-from chukan.tenants.registry.trail import Actor
 from registry.given import DAY, NOW, entries
 from support.database import Database
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.component import Health
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import LoadedSettings
@@ -18,7 +19,6 @@ from chukan.tenants.registry.delegations.errors import DelegationUnclear
 from chukan.tenants.registry.errors import FileRefused
 from chukan.tenants.registry.service import Registry
 from chukan.tenants.registry.successions import merge
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.values import State
 from registry.given import NOW, entries
 from support.database import Database

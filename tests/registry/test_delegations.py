@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chukan.platform.audit.actor import Actor
 from chukan.tenants.registry.delegations.errors import DeclarationRefused, DeclarationUnknown, DelegationUnclear
 from chukan.tenants.registry.delegations.rules import (
     Declaration,
@@ -29,7 +30,6 @@ from chukan.tenants.registry.delegations.service import Delegations, Named
 from chukan.tenants.registry.errors import OrganisationUnknown
 from chukan.tenants.registry.rules import Span
 from chukan.tenants.registry.service import Registry
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.unions import UnionApplication, add_union
 from chukan.tenants.registry.values import Department, Kind
 from registry.given import DAY, NOW, entries

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.component import Health
 from chukan.platform.database.roles import ProcessKind
 from chukan.tenants.registry.checks import check_leaver_accounts
@@ -25,7 +26,6 @@ from chukan.tenants.registry.people.rules import ChangeState, Gap, GapKind, Role
 from chukan.tenants.registry.people.service import People
 from chukan.tenants.registry.people.store import Assignment, Change
 from chukan.tenants.registry.service import Registry
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.unions import UnionApplication, add_union
 from chukan.tenants.registry.values import Department, Kind
 from registry.given import DAY, NOW, entries

@@ -6,12 +6,12 @@ from datetime import date
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.tenants.registry.errors import FileRefused, FileUnreadable
 from chukan.tenants.registry.organisations_file import shipped
 from chukan.tenants.registry.populations import PopulationImported, import_population, populations_of
 from chukan.tenants.registry.service import Registry
 from chukan.tenants.registry.store import Filter
-from chukan.tenants.registry.trail import Actor
 from registry.given import DAY, NOW, entries
 from support.database import Database
 

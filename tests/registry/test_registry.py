@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import event
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import monotonic
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.identifiers import PLATFORM
@@ -23,7 +24,6 @@ from chukan.tenants.registry.errors import (
 from chukan.tenants.registry.organisations_file import SHIPPED, shipped
 from chukan.tenants.registry.service import Changes, Registry, moved
 from chukan.tenants.registry.store import Filter
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.values import AddressClass, AddressSystem, Hosting, Kind, ReleaseGroup, State
 from registry.given import DAY, NOW, entries
 from support.database import Database

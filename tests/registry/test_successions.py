@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.roles import ProcessKind
 from chukan.tenants.registry.errors import FileRefused, OrganisationUnknown, SuccessionRefused
 from chukan.tenants.registry.populations import import_population
 from chukan.tenants.registry.profile import profile
 from chukan.tenants.registry.service import Registry
 from chukan.tenants.registry.successions import close_due, divide, merge, predecessors_of, successors_of
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.unions import UnionApplication, add_union, members_of
 from chukan.tenants.registry.values import Kind, State, SuccessionKind
 from registry.given import DAY, NOW, entries

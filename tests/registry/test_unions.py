@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.tenants.registry import store
 from chukan.tenants.registry.errors import CodeInvalid, OrganisationRefused, OrganisationUnknown
 from chukan.tenants.registry.populations import import_population
 from chukan.tenants.registry.service import Registry
 from chukan.tenants.registry.store import Filter, Registered
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.unions import (
     UnionApplication,
     add_union,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import monotonic
 from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import ProcessKind
@@ -21,7 +22,6 @@ from chukan.platform.vault.adapters.pkcs11 import Pkcs11KeyProvider
 from chukan.platform.vault.credentials import VaultCredentials
 from chukan.platform.vault.rules import KeyUse
 from chukan.platform.vault.service import Vault
-from chukan.platform.vault.trail import Actor
 from support.database import Database
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import SystemClock
 from chukan.platform.database.check import check_database
 from chukan.platform.database.roles import ProcessKind, RoleNames
@@ -15,7 +16,6 @@ from chukan.tenants.provisioning.desk import provisioner
 from chukan.tenants.provisioning.fleet import provision, unprovisioned
 from chukan.tenants.registry.organisations_file import shipped
 from chukan.tenants.registry.service import Registry
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.releases.rendering import head, render, revisions
 from chukan.tenants.releases.service import Releaser
 from support.database import Database

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 
 import click
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import Engine, create_engine
 
 from chukan.platform.command_line import (
+    CommandActor,
+    Needs,
     TranslatedCommand,
     TranslatedGroup,
+    acting,
+    ask_who_acts,
     json_option,
     misused,
+    needs,
+    needs_of,
     print_json,
     print_table,
+    system_actor,
 )
 from chukan.platform.messages import language
 
@@ -138,3 +147,95 @@ def test_without_a_terminal_rows_stay_on_one_line(
     monkeypatch.delenv("COLUMNS", raising=False)
     print_table("Options", ("Key", "Value"), [("a" * 60, "b" * 100)])
     assert any("a" * 60 in line and "b" * 100 in line for line in capsys.readouterr().out.splitlines())
+
+
+# -- who acts -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Keeper:
+    """Somebody who may do everything, and remembers what was asked for."""
+
+    name: str = "operator:7"
+    asked: list[str] = field(default_factory=list)
+
+    def require(self, permission: str) -> None:
+        self.asked.append(permission)
+
+
+def whose(*, with_needs: bool, **given: str) -> click.Group:
+    """Return a program whose one command, two groups down, says who acts."""
+
+    @click.group()
+    def program() -> None:
+        """Do things."""
+
+    @program.group()
+    def feature() -> None:
+        """Do these things."""
+
+    @click.option("--lift")
+    @click.option("--also", is_flag=True)
+    def act(**_options: object) -> None:
+        click.echo(acting(create_engine("postgresql+psycopg://")).name)
+
+    feature.command("act")(needs("a:b:read", "a:b:do", **given)(act) if with_needs else act)
+    return program
+
+
+def run(program: click.Group, keeper: CommandActor | None, *args: str) -> None:
+    def answer(_engine: Engine) -> CommandActor:
+        assert keeper is not None
+        return keeper
+
+    with program.make_context("program", ["feature", "act", *args]) as ctx:
+        if keeper is not None:
+            ask_who_acts(ctx, answer)
+        program.invoke(ctx)
+
+
+def test_a_command_asks_whoever_the_program_put_in(capsys: pytest.CaptureFixture[str]) -> None:
+    keeper = Keeper()
+    run(whose(with_needs=True), keeper)
+    assert capsys.readouterr().out == "operator:7\n"
+    assert keeper.asked == ["a:b:do", "a:b:read"]
+
+
+def test_without_anybody_who_knows_operators_the_machine_acts(capsys: pytest.CaptureFixture[str]) -> None:
+    run(whose(with_needs=True), None)
+    assert capsys.readouterr().out == f"{system_actor()}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "more"),
+    [([], []), (["--lift", "x"], ["a:b:lift"]), (["--also"], ["a:b:more"]), (["--lift", ""], ["a:b:lift"])],
+)
+def test_an_option_that_is_given_may_need_a_permission_of_its_own(args: list[str], more: list[str]) -> None:
+    keeper = Keeper()
+    run(whose(with_needs=True, lift="a:b:lift", also="a:b:more"), keeper, *args)
+    assert sorted(keeper.asked) == sorted(["a:b:do", "a:b:read", *more])
+
+
+@pytest.mark.parametrize("value", [None, False, ()])
+def test_what_was_not_given_needs_nothing(value: object) -> None:
+    assert Needs(frozenset({"a:b:c"}), {"more": "a:b:d"}).now({"more": value, "other": 1}) == {"a:b:c"}
+
+
+@pytest.mark.parametrize("value", ["x", "", 0, True, ("x",), ("",), [], 0.0])
+def test_a_zero_or_an_empty_text_was_given(value: object) -> None:
+    assert Needs(frozenset({"a:b:c"}), {"more": "a:b:d"}).now({"more": value}) == {"a:b:c", "a:b:d"}
+
+
+def test_who_asks_without_having_declared_anything_fails() -> None:
+    with pytest.raises(LookupError, match="program feature act"):
+        run(whose(with_needs=False), Keeper())
+
+
+def test_what_a_command_needs_can_be_listed() -> None:
+    program = whose(with_needs=True, lift="a:b:lift")
+    feature = program.commands["feature"]
+    assert isinstance(feature, click.Group)
+    found = needs_of(feature.commands["act"])
+    assert found is not None
+    assert found.all == {"a:b:read", "a:b:do", "a:b:lift"}
+    assert needs_of(program) is None

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.database.engines import process_engine
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.tenant_sessions import TenantSessions
@@ -26,7 +27,6 @@ from chukan.platform.vault.credentials import VaultCredentials
 from chukan.platform.vault.rotation import DataKeyRotation
 from chukan.platform.vault.rules import EncryptedColumn
 from chukan.platform.vault.service import Vault
-from chukan.platform.vault.trail import Actor
 from chukan.platform.vault.wrapping import rotate_wrapping_key
 
 LATER = datetime(2026, 8, 1, tzinfo=UTC)

@@ -10,19 +10,17 @@ from uuid import UUID
 import click
 from typing_extensions import override
 
+from chukan.platform.audit.actor import at_work
 from chukan.platform.clock import SystemClock, as_tokyo
 from chukan.platform.command_line import (
     TranslatedCommand,
     TranslatedGroup,
     json_option,
+    needs,
     print_json,
     print_table,
-    system_actor,
 )
-from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
-from chukan.platform.database.serving import serving
-from chukan.platform.identifiers import new_request_id
 from chukan.platform.messages import mark, text
 from chukan.platform.service_hours.data import shipped_schedule
 from chukan.platform.service_hours.instants import INSTANT, instant_text
@@ -76,6 +74,7 @@ def outage() -> None:
 @click.option("--announced-at", type=INSTANT, help="When the organisations are told; without it, now.")
 @click.option("--late-reason", help="Why it is announced only when it has begun.")
 @json_option
+@needs("service_hours:outage:announce")
 @pass_settings
 def add(
     settings: Settings,
@@ -104,6 +103,7 @@ def add(
 @outage.command("list", cls=TranslatedCommand)
 @click.option("--coming", is_flag=True, help="Leave out what is over or was cancelled before it began.")
 @json_option
+@needs("service_hours:calendar:read")
 @pass_settings
 def list_outages(settings: Settings, *, coming: bool, as_json: bool) -> None:
     """List the planned outages, those that come with the program first."""
@@ -124,6 +124,7 @@ def list_outages(settings: Settings, *, coming: bool, as_json: bool) -> None:
 @click.argument("outage_id", type=click.UUID, metavar="OUTAGE", help="The id that `outage list` shows.")
 @click.option("--reason", help="Why it is cancelled.")
 @json_option
+@needs("service_hours:outage:cancel")
 @pass_settings
 def cancel(settings: Settings, *, outage_id: UUID, reason: str | None, as_json: bool) -> None:
     """Cancel an outage; one that runs ends now."""
@@ -137,8 +138,8 @@ def cancel(settings: Settings, *, outage_id: UUID, reason: str | None, as_json: 
 
 @contextmanager
 def _outages(settings: Settings) -> Iterator[PlannedOutages]:
-    with serving(settings.database), engine_of(settings.database, ProcessKind.CONSOLE) as engine:
-        yield PlannedOutages(engine, shipped_schedule().outages, actor=system_actor(), request=new_request_id())
+    with at_work(settings, ProcessKind.CONSOLE) as actor:
+        yield PlannedOutages(actor.engine, shipped_schedule().outages, actor=actor.name, request=actor.request)
 
 
 def _as_json(planned: PlannedOutage) -> dict[str, object]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import SystemClock
 from chukan.platform.command_line import TranslatedCommand, TranslatedGroup, json_option, print_json, print_table
 from chukan.platform.messages import mark, text
@@ -17,12 +18,11 @@ from chukan.platform.settings.load import pass_settings
 from chukan.tenants.registry.delegations.rules import End, Extent, Party
 from chukan.tenants.registry.delegations.service import Delegations, Named
 from chukan.tenants.registry.delegations.words import end_label, extent_label, finding_label
-from chukan.tenants.registry.desk import changing, reading
+from chukan.tenants.registry.desk import at_desk, changes, reads
 from chukan.tenants.registry.options import DAY, today, word
 from chukan.tenants.registry.rules import Span
 from chukan.tenants.registry.shapes import declaration_shape, disagreement_shape, party_shape
 from chukan.tenants.registry.store import get
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.values import Department, department_label
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -49,6 +49,7 @@ def delegation() -> None:
 @click.option("--since", type=DAY, required=True, help="The first day.")
 @click.option("--until", type=DAY, help="The first day on which it holds no longer.")
 @json_option
+@changes
 @pass_settings
 def declare(
     settings: Settings,
@@ -64,7 +65,7 @@ def declare(
     as_json: bool,
 ) -> None:
     """Register what one end says of a delegation."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         made = Delegations(actor).declare(
             (delegator, Department(delegator_department)),
             (delegate, Department(delegate_department)),
@@ -84,10 +85,11 @@ def declare(
 @click.argument("declaration", type=click.UUID, help="The id of the declaration.")
 @click.option("--until", type=DAY, required=True, help="The first day on which it holds no longer.")
 @json_option
+@changes
 @pass_settings
 def end(settings: Settings, *, declaration: UUID, until: date, as_json: bool) -> None:
     """Let a declaration end."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         Delegations(actor).end(declaration, until=until)
     if as_json:
         print_json({"id": str(declaration), "until": until.isoformat()})
@@ -98,10 +100,11 @@ def end(settings: Settings, *, declaration: UUID, until: date, as_json: bool) ->
 @delegation.command("list", cls=TranslatedCommand)
 @click.option("--organisation", help="Only those of the organisation with this code or id.")
 @json_option
+@reads
 @pass_settings
 def list_(settings: Settings, *, organisation: str | None, as_json: bool) -> None:
     """List what is declared."""
-    with reading(settings) as actor:
+    with at_desk(settings) as actor:
         with actor.engine.connect() as connection:
             whose = get(connection, organisation, today()).id if organisation else None
         found = Delegations(actor).declarations(whose)
@@ -129,10 +132,11 @@ def list_(settings: Settings, *, organisation: str | None, as_json: bool) -> Non
 @delegation.command(cls=TranslatedCommand)
 @click.option("--at", "day", type=DAY, default="today", show_default=True, help="The day that is looked at.")
 @json_option
+@reads
 @pass_settings
 def check(settings: Settings, *, day: date, as_json: bool) -> None:
     """Compare what both ends of all delegations say."""
-    with reading(settings) as actor:
+    with at_desk(settings) as actor:
         found = Delegations(actor).disagreements(day)
         labels = _labels(actor, [party for each in found for party in (each.pair.delegator, each.pair.delegate)])
     if as_json:
@@ -157,11 +161,12 @@ def check(settings: Settings, *, day: date, as_json: bool) -> None:
 @_department_option("--department", "Which of its departments delegates.")
 @click.option("--at", "day", type=DAY, default="today", show_default=True, help="The day that is looked at.")
 @json_option
+@reads
 @pass_settings
 def who(settings: Settings, *, organisation: str, affair: str, department: str, day: date, as_json: bool) -> None:
     """Tell who does an affair of an organisation."""
     whose: Named = (organisation, Department(department))
-    with reading(settings) as actor:
+    with at_desk(settings) as actor:
         found = Delegations(actor).answering(whose, affair, day)
         labels = _labels(actor, [found])
     if as_json:

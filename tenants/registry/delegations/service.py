@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.tenants.registry import store as organisations
@@ -30,7 +31,7 @@ from chukan.tenants.registry.delegations.words import unclear_label
 from chukan.tenants.registry.people.store import departments
 from chukan.tenants.registry.rules import Span
 from chukan.tenants.registry.store import subject_of
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 from chukan.tenants.registry.values import Department
 
 #: An end as it is entered: the organisation's code or id, and which of its departments.

@@ -8,12 +8,13 @@ from uuid import UUID
 
 import click
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import SystemClock
 from chukan.platform.command_line import TranslatedCommand, TranslatedGroup, json_option, print_json, print_table
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
-from chukan.tenants.registry.desk import changing, reading
+from chukan.tenants.registry.desk import at_desk, changes, reads
 from chukan.tenants.registry.options import DAY, today, word
 from chukan.tenants.registry.people.catalogue import matrices
 from chukan.tenants.registry.people.rules import ChangeState, Role, Task
@@ -22,7 +23,6 @@ from chukan.tenants.registry.people.store import Change
 from chukan.tenants.registry.people.words import gap_label, role_label, step_label, task_label
 from chukan.tenants.registry.shapes import assignment_shape, change_shape, gap_shape, person_shape
 from chukan.tenants.registry.store import get
-from chukan.tenants.registry.trail import Actor
 from chukan.tenants.registry.values import Department
 
 
@@ -44,12 +44,13 @@ def contact() -> None:
 @click.option("--email", required=True, help="The person's mail address at work.")
 @click.option("--telephone", required=True, help="The person's telephone number at work.")
 @json_option
+@changes
 @pass_settings
 def add(
     settings: Settings, *, organisation: str, department: str, name: str, email: str, telephone: str, as_json: bool
 ) -> None:
     """Add a person to a department of an organisation."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         made = _people(actor).add_contact(
             organisation,
             Department(department),
@@ -69,10 +70,11 @@ def add(
 @click.argument("role", type=word(Role), help="The role.")
 @click.option("--since", type=DAY, default="today", show_default=True, help="The first day of the role.")
 @json_option
+@changes
 @pass_settings
 def appoint(settings: Settings, *, contact_id: UUID, role: str, since: date, as_json: bool) -> None:
     """Give a contact one of the roles."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         made = _people(actor).appoint(contact_id, Role(role), since=since)
     if as_json:
         print_json(assignment_shape(made))
@@ -93,12 +95,13 @@ def handover() -> None:
 @click.option("--successor", type=click.UUID, help="The id of the contact who holds it from then on.")
 @click.option("--leaves", is_flag=True, help="The person leaves, so that the accounts are to be closed.")
 @json_option
+@changes
 @pass_settings
 def open_(
     settings: Settings, *, assignment: UUID, on: date, successor: UUID | None, leaves: bool, as_json: bool
 ) -> None:
     """Let somebody give up a role, and open the tasks that this makes to be done."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         opened = _people(actor).open_change(
             assignment, effective_on=on, successor=successor, leaves=leaves, now=SystemClock().now()
         )
@@ -112,10 +115,11 @@ def open_(
 @click.option("--organisation", help="Only those of the organisation with this code or id.")
 @click.option("--all", "everything", is_flag=True, help="Completed ones too, and those that were taken back.")
 @json_option
+@reads
 @pass_settings
 def list_(settings: Settings, *, organisation: str | None, everything: bool, as_json: bool) -> None:
     """List hand-overs with their tasks."""
-    with reading(settings) as actor:
+    with at_desk(settings) as actor:
         with actor.engine.connect() as connection:
             whose = get(connection, organisation, today()).id if organisation else None
         found = _people(actor).changes(organisation=whose, states=() if everything else [ChangeState.OPEN])
@@ -129,30 +133,33 @@ def list_(settings: Settings, *, organisation: str | None, everything: bool, as_
 @click.argument("change", type=click.UUID, metavar="HANDOVER", help="The id of the hand-over.")
 @click.argument("task", type=word(Task), help="The task that is done.")
 @json_option
+@changes
 @pass_settings
 def done(settings: Settings, *, change: UUID, task: str, as_json: bool) -> None:
     """Note that a task is done."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         _tell(_people(actor).finish_task(change, Task(task), now=SystemClock().now()), as_json=as_json)
 
 
 @handover.command("close-accounts", cls=TranslatedCommand)
 @click.argument("change", type=click.UUID, metavar="HANDOVER", help="The id of the hand-over.")
 @json_option
+@changes
 @pass_settings
 def close_accounts(settings: Settings, *, change: UUID, as_json: bool) -> None:
     """Note that the accounts of somebody who left are closed."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         _tell(_people(actor).close_accounts(change, now=SystemClock().now()), as_json=as_json)
 
 
 @handover.command(cls=TranslatedCommand)
 @click.argument("change", type=click.UUID, metavar="HANDOVER", help="The id of the hand-over.")
 @json_option
+@changes
 @pass_settings
 def cancel(settings: Settings, *, change: UUID, as_json: bool) -> None:
     """Take a hand-over back: the person keeps the role."""
-    with changing(settings) as actor:
+    with at_desk(settings) as actor:
         _tell(_people(actor).cancel_change(change, now=SystemClock().now()), as_json=as_json)
 
 

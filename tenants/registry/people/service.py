@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from chukan.platform.audit.actor import Actor
 from chukan.platform.audit.service import UnitOfWork
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
@@ -40,7 +41,7 @@ from chukan.tenants.registry.people.rules import (
 from chukan.tenants.registry.people.store import Assignment, Change, Person
 from chukan.tenants.registry.people.words import role_label, step_label
 from chukan.tenants.registry.rules import Span
-from chukan.tenants.registry.trail import Actor, RegistryAction
+from chukan.tenants.registry.trail import RegistryAction
 from chukan.tenants.registry.values import Department, department_label
 
 _EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
