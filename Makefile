@@ -9,13 +9,16 @@ BIN := $(VENV)/bin
 # One worker a core, but not more than four: each starts a PostgreSQL of its own.
 PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
 
-.PHONY: help demo test test-slow lint format docs bench clean lock
+.PHONY: help demo demo-reset test test-slow lint format docs bench clean lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## show tenant isolation and the audit trail on a database started for it
-	$(BIN)/chukan demo isolation
+demo: $(VENV)/.runtime ## start the whole platform in var/demo, filled; Ctrl-C stops it, the next run goes on
+	$(BIN)/chukan demo up $(ARGS)
+
+demo-reset: $(VENV)/.runtime ## stop the demonstration, if it runs, and clear var/demo
+	$(BIN)/chukan demo reset $(ARGS)
 
 test: lint ## lint, types, import direction, all tests but the slow ones, wheel check (about ten minutes)
 	scripts/os-packages

@@ -14,6 +14,9 @@ from typing import Any
 from uuid import UUID
 
 import click
+from flask import Blueprint
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
 
 
 class Health(StrEnum):
@@ -36,13 +39,16 @@ class CheckResult:
 class Check:
     """A named question about the platform's health, offered to monitoring and to readiness.
 
-    ``runbook`` is the page below ``docs/runbooks`` that says what to do when it is not green.
+    ``runbook`` is the page below ``docs/runbooks`` that says what to do when it is not green. ``readiness`` says that
+    a process is not ready while it is red; ``live`` that it is cheap enough to be asked whenever somebody looks.
     """
 
     name: str
     runbook: str
     timeout: timedelta
     run: Callable[[datetime], CheckResult]
+    readiness: bool = False
+    live: bool = True
 
 
 class MetricKind(StrEnum):
@@ -129,6 +135,37 @@ class Job:
             raise ValueError(f"the job {self.name} has two schedules, or one that stands still")
 
 
+class Access(Enum):
+    """What a page asks for instead of a permission."""
+
+    #: Nothing: the log-in itself, and what machines ask.
+    PUBLIC = "public"
+    #: That somebody is logged in; the page shows them what is their own.
+    SIGNED_IN = "signed_in"
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """A page that stands in the menu of everybody who may open it, ordered by ``order``."""
+
+    title: str
+    endpoint: str
+    order: int
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of one feature: a blueprint, what each of its endpoints needs, and what stands in the menu.
+
+    ``needs`` names every endpoint (``blueprint.view``) with a permission ``<scope>:<resource>:<action>`` or an
+    ``Access``; an endpoint without one is an error when the application is made.
+    """
+
+    blueprint: Blueprint
+    needs: Mapping[str, str | Access]
+    menu: tuple[MenuEntry, ...] = ()
+
+
 @dataclass(frozen=True)
 class Component:
     """All that one area, or one feature of it, plugs in."""
@@ -139,3 +176,6 @@ class Component:
     metrics: tuple[Metric, ...] = ()
     jobs: tuple[Job, ...] = ()
     handlers: Mapping[str, Callable[[Event], None]] = field(default_factory=dict)
+    pages: tuple[Pages, ...] = ()
+    #: Each makes what reads figures from the database when it is scraped, under the poller's engine that it is given.
+    collectors: tuple[Callable[[Engine], Collector], ...] = ()

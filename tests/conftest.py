@@ -11,7 +11,7 @@ from chukan.platform.messages import language
 from chukan.platform.settings import DatabaseSettings
 from support.database import Database, fresh_database, running_cluster
 
-pytest_plugins = ["support.skips"]
+pytest_plugins = ["support.browser", "support.skips"]
 
 
 @pytest.fixture(scope="session")

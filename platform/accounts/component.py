@@ -10,6 +10,7 @@ from chukan.platform.accounts.cli import approve_command, operator_commands
 from chukan.platform.accounts.cli_login import login, logout
 from chukan.platform.accounts.four_eyes import FourEyesKind
 from chukan.platform.accounts.jobs import keep_house
+from chukan.platform.accounts.web import accounts_pages
 from chukan.platform.component import Check, CheckResult, Command, Component, Job
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
@@ -20,7 +21,7 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 def component(settings: Callable[[], Settings], kinds: Sequence[FourEyesKind] = ()) -> Component:
-    """Return commands, check and job of accounts; *kinds* are the acts of all features that take two people."""
+    """Return commands, check, job and pages of accounts; *kinds* are the acts of all features that take two people."""
 
     def administrators(_now: datetime) -> CheckResult:
         with engine_of(settings().database, ProcessKind.POLLER) as engine:
@@ -39,4 +40,5 @@ def component(settings: Callable[[], Settings], kinds: Sequence[FourEyesKind] = 
         ),
         checks=(Check("accounts-administrators", "accounts-administrators", _TIMEOUT, administrators),),
         jobs=(Job("accounts-housekeeping", housekeeping, _EVERY),),
+        pages=(accounts_pages(kinds),),
     )

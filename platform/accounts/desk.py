@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from chukan.platform.accounts.actor import Actor, current_actor
 from chukan.platform.accounts.enrolment import Enrolment
-from chukan.platform.accounts.four_eyes import Approved, FourEyes, FourEyesKind
+from chukan.platform.accounts.four_eyes import Approved, FourEyes, FourEyesKind, Label
 from chukan.platform.accounts.limits import Limits, shipped_limits
 from chukan.platform.accounts.login import Login
 from chukan.platform.accounts.permissions import Permission
@@ -19,6 +19,7 @@ from chukan.platform.accounts.roles import RoleBook, shipped_roles
 from chukan.platform.accounts.secret_values import Passwords, code_cipher
 from chukan.platform.accounts.service import APPOINT, Operators
 from chukan.platform.accounts.sessions import Sessions
+from chukan.platform.accounts.words import ROLES
 from chukan.platform.clock import SystemClock
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
@@ -51,12 +52,12 @@ class Desk:
         """The requests that wait for a second person."""
         return FourEyes(self.engine, self.kinds, self.limits)
 
-    @property
+    @cached_property
     def login(self) -> Login:
         """The way in; needs the keeper of keys."""
         return Login(self.engine, self._cipher, self._passwords, self.sessions, self.limits)
 
-    @property
+    @cached_property
     def enrolment(self) -> Enrolment:
         """The making of ways in; needs the keeper of keys."""
         return Enrolment(self.engine, self._cipher, self._passwords, self.limits)
@@ -65,9 +66,11 @@ class Desk:
         """Return who runs this command; raises as ``current_actor``."""
         return current_actor(self.settings, self.engine)
 
-    def operators(self, actor: Actor) -> Operators:
-        """Return what *actor* can do to operators."""
-        return Operators(self.engine, self.limits, self.roles, self.four_eyes, actor=actor, request=self.request)
+    def operators(self, actor: Actor, request: str | None = None) -> Operators:
+        """Return what *actor* can do to operators, in *request* where the desk outlives it."""
+        return Operators(
+            self.engine, self.limits, self.roles, self.four_eyes, actor=actor, request=request or self.request
+        )
 
     @cached_property
     def _cipher(self) -> ColumnCipher:
@@ -90,10 +93,12 @@ def opened(settings: Settings, kinds: Sequence[FourEyesKind] = ()) -> Iterator[D
         yield desk_on(settings, engine, kinds)
 
 
-def desk_on(settings: Settings, engine: Engine, kinds: Sequence[FourEyesKind] = ()) -> Desk:
-    """Return the desk over an *engine* of the console's that the caller keeps."""
+def desk_on(
+    settings: Settings, engine: Engine, kinds: Sequence[FourEyesKind] = (), limits: Limits | None = None
+) -> Desk:
+    """Return the desk over an *engine* of the console's that the caller keeps; *limits* are the shipped ones."""
     all_kinds = (appointment(), *kinds)
-    return Desk(settings, engine, shipped_limits(), shipped_roles(), all_kinds, new_request_id())
+    return Desk(settings, engine, limits or shipped_limits(), shipped_roles(), all_kinds, new_request_id())
 
 
 def appointment() -> FourEyesKind:
@@ -110,4 +115,13 @@ def appointment() -> FourEyesKind:
         Permission.ROLE_CHANGE,
         Permission.ADMINISTRATOR_APPOINT,
         run,
+        runs_in_console=True,
+        confirmed_by="login",
+        labels=(
+            Label("login", mark("Log-in name")),
+            Label("grant", mark("Roles to give")),
+            Label("revoke", mark("Roles to take away")),
+            Label("account", mark("Account")),
+        ),
+        values=[Label(role.value, words) for role, words in ROLES.items()],
     )

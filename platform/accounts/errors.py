@@ -106,6 +106,15 @@ class PasswordUnsuitable(ChukanError):
     hint = mark("Use {least} to {most} characters, and not the log-in name.")
 
 
+class CodeUnfit(ChukanError):
+    """The first code of a new authenticator is not the one of its secret."""
+
+    code = "accounts.code_unfit"
+    failure = Failure.BAD_INPUT
+    message = mark("This code does not fit.")
+    hint = mark("Type the code that the authenticator shows now; its clock has to be right.")
+
+
 class InvitationOver(ChukanError):
     """The token of an invitation was used, is too old, was replaced, or never was."""
 

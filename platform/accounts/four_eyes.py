@@ -72,11 +72,24 @@ class Approved:
 
 
 @dataclass(frozen=True)
+class Label:
+    """What people read in the place of *key*: ``words`` is a marked text."""
+
+    key: str
+    words: str
+
+
+@dataclass(frozen=True)
 class FourEyesKind:
     """A kind of act that takes two people, as the feature that carries it out declares it.
 
     ``name`` is ``<scope>:<resource>:<action>``; ``title`` is a marked text. ``run`` carries it out at once, in the
     process in which it was approved; without it the feature finds its approved requests by ``approved``.
+
+    ``runs_in_console`` says that ``run`` needs no other log-in than the console's; what needs more is approved on the
+    pages and carried out by ``chukan approve``. ``confirmed_by`` names the payload's key whose value has to be typed
+    to decide on a page (without it: the log-in name of who asked). ``labels`` stand for the payload's keys, in the
+    order in which they are told, ``values`` for those of its values that are words of the program.
     """
 
     name: str
@@ -84,6 +97,10 @@ class FourEyesKind:
     ask: Permission
     approve: Permission
     run: Callable[[Approved], None] | None = None
+    runs_in_console: bool = False
+    confirmed_by: str | None = None
+    labels: Sequence[Label] = ()
+    values: Sequence[Label] = ()
 
 
 class FourEyes:
@@ -103,6 +120,11 @@ class FourEyes:
         if name not in self._kinds:
             raise RequestKindUnknown(kind=name)
         return self._kinds[name]
+
+    @property
+    def kinds(self) -> Sequence[FourEyesKind]:
+        """All kinds that this program carries out."""
+        return tuple(self._kinds.values())
 
     def ask(self, actor: Actor, kind: str, payload: Payload, *, now: datetime, request: str) -> UUID:
         """Ask, on behalf of *actor*, for *payload* to be done; return the id by which it is approved.
@@ -211,14 +233,24 @@ def expire_requests(engine: Engine, *, actor: str, request: str) -> int:
     return len(expired)
 
 
-def _require_second_person(connection: Connection, found: Request, actor: Actor) -> None:
+def what_speaks_against(connection: Connection, found: Request, actor: Actor) -> Objection | None:
+    """Return why *actor* is no second person for the request *found*, or None; raises PersonNeeded."""
     requester, decider = (
         Side(person, request_store.vouched_for_by(connection, person))
         for person in (found.requester, actor.require_person().person)
     )
-    against = objection(requester, decider, requester_active=found.requester_active)
+    return objection(requester, decider, requester_active=found.requester_active)
+
+
+def told_objection(against: Objection) -> str:
+    """Return the words for *against* in the reader's language."""
+    return text(_OBJECTIONS[against])
+
+
+def _require_second_person(connection: Connection, found: Request, actor: Actor) -> None:
+    against = what_speaks_against(connection, found, actor)
     if against is not None:
-        raise NotSecondPerson(reason=text(_OBJECTIONS[against]))
+        raise NotSecondPerson(reason=told_objection(against))
 
 
 def _is_said_again(found: Request, event: RequestEvent, person: UUID, now: datetime) -> bool:

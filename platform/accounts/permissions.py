@@ -13,7 +13,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from chukan.platform.audit.rules import Action
-from chukan.platform.messages import mark
+from chukan.platform.messages import mark, text
 
 
 class Permission(Action):
@@ -102,3 +102,8 @@ MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
         Permission.MAIL_RETRY: mark("send failed mail again"),
     }
 )
+
+
+def told_permission(permission: Permission) -> str:
+    """Return what *permission* allows, in the reader's language."""
+    return text(MEANINGS[permission])

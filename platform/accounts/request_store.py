@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, insert, select, text, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, text, update
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from chukan.platform.accounts.rules import AccountState, RequestState
 from chukan.platform.accounts.tables import AccountRow, RequestEventRow, RequestRow
@@ -88,6 +88,30 @@ def open_requests(connection: Connection, now: datetime) -> Sequence[Request]:
     states = (RequestState.REQUESTED.value, RequestState.APPROVED.value)
     query = _query().where(RequestRow.state.in_(states), RequestRow.expires_at > now)
     return _requests(connection, query.order_by(RequestRow.requested_at, RequestRow.id))
+
+
+def request(connection: Connection, wanted: UUID) -> Request | None:
+    """Return the request *wanted* as it stands."""
+    rows = _requests(connection, _query().where(RequestRow.id == wanted))
+    return rows[0] if rows else None
+
+
+def page(
+    connection: Connection,
+    condition: ColumnElement[bool],
+    *,
+    order: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
+    limit: int | None,
+    offset: int,
+) -> tuple[Sequence[Request], int]:
+    """Return one page of the requests that meet *condition*, in *order*, and how many there are."""
+    query = _query().where(condition).order_by(*order).limit(limit).offset(offset)
+    return _requests(connection, query), count(connection, condition)
+
+
+def count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Return how many requests meet *condition*."""
+    return connection.execute(select(func.count()).select_from(RequestRow).where(condition)).scalar_one()
 
 
 def vouched_for_by(connection: Connection, person: UUID) -> frozenset[UUID]:

@@ -214,8 +214,10 @@ class Operators:
         with self._engine.connect() as connection:
             return session_store.open_sessions(connection, found.id, now)
 
-    def revoke_sessions(self, login: str, session: UUID | None = None, *, now: datetime) -> int:
-        """End one session of the operator, or all, and return how many; everybody may end their own.
+    def revoke_sessions(
+        self, login: str, session: UUID | None = None, *, now: datetime, keep: UUID | None = None
+    ) -> int:
+        """End one session of the operator, or all but *keep*, and return how many; everybody may end their own.
 
         Raises:
             PermissionLacking, OperatorUnknown.
@@ -224,14 +226,14 @@ class Operators:
         with self._act(AccountAction.REVOKE, operator_reference(found.id)) as unit:
             if self._actor.signed is None or self._actor.signed.account != found.id:
                 self._actor.require(Permission.SESSION_REVOKE)
-            count = self._end(unit.connection, found.id, session, now)
+            count = self._end(unit.connection, found.id, session, keep, now)
             unit.note(sessions=count)
             return count
 
     @staticmethod
-    def _end(connection: Connection, account: UUID, session: UUID | None, now: datetime) -> int:
+    def _end(connection: Connection, account: UUID, session: UUID | None, keep: UUID | None, now: datetime) -> int:
         if session is None:
-            return session_store.end_sessions(connection, account, SessionEnd.REVOKED, now=now)
+            return session_store.end_sessions(connection, account, SessionEnd.REVOKED, now=now, keep=keep)
         own = {each.id for each in session_store.open_sessions(connection, account, now)}
         return int(session in own and session_store.end_session(connection, session, SessionEnd.REVOKED, now=now))
 

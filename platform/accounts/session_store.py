@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from chukan.platform.accounts.rules import SessionEnd, SessionKind
 from chukan.platform.accounts.tables import SessionRow
@@ -91,10 +91,21 @@ def end_session(connection: Connection, session: UUID, why: SessionEnd, *, now: 
     return connection.execute(change.values(ended_at=now, ended_by=why.value)).rowcount == 1
 
 
-def end_sessions(connection: Connection, account: UUID, why: SessionEnd, *, now: datetime) -> int:
-    """End all sessions of the account and return how many there were."""
+def end_sessions(
+    connection: Connection, account: UUID, why: SessionEnd, *, now: datetime, keep: UUID | None = None
+) -> int:
+    """End all sessions of the account, but for *keep*, and return how many there were."""
     change = update(SessionRow).where(SessionRow.account == account, SessionRow.ended_at.is_(None))
+    if keep is not None:
+        change = change.where(SessionRow.id != keep)
     return connection.execute(change.values(ended_at=now, ended_by=why.value)).rowcount
+
+
+def last_started(connection: Connection, accounts: Collection[UUID]) -> Mapping[UUID, datetime]:
+    """Return when each of *accounts* last logged in, as far as sessions are kept."""
+    newest = func.max(SessionRow.started_at).label("newest")
+    query = select(SessionRow.account, newest).where(SessionRow.account.in_(accounts)).group_by(SessionRow.account)
+    return {row.account: row.newest for row in connection.execute(query)}
 
 
 def open_sessions(connection: Connection, account: UUID, now: datetime) -> Sequence[OpenSession]:

@@ -51,15 +51,19 @@ class Sessions:
         expires_at = now + self._limits.session(kind).absolute
         return _add(connection, account, kind, address=address, now=now, expires_at=expires_at)
 
-    def resume(self, token: str, *, now: datetime) -> Actor:
-        """Return who holds *token*, and note that it was used at *now*.
+    def resume(self, token: str, *, now: datetime, kind: SessionKind | None = None, prolongs: bool = True) -> Actor:
+        """Return who holds *token*, and note that it was used at *now* unless nobody used it (*prolongs*).
+
+        With *kind* only a session of that kind counts: a token is not carried from the command line to the pages.
 
         Raises:
             SessionOver: it was ended, was not used for too long, or is too old.
         """
         with self._engine.begin() as connection:
             found = self._holder(connection, token, now)
-            if now - found.last_seen_at >= min(TOUCH_EVERY, self._limits.session(found.kind).idle / 2):
+            if kind is not None and found.kind is not kind:
+                raise SessionOver
+            if prolongs and now - found.last_seen_at >= min(TOUCH_EVERY, self._limits.session(found.kind).idle / 2):
                 session_store.touch(connection, found.session, found.last_seen_at, now)
         return actor_of(found, self._roles)
 

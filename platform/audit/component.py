@@ -11,6 +11,7 @@ from chukan.platform.audit.cli import SignerOf, commands
 from chukan.platform.audit.freshness import judge_freshness, judge_sink, limits_of, read_unsealed
 from chukan.platform.audit.sealer import Sealer, counted
 from chukan.platform.audit.sink import FileSink
+from chukan.platform.audit.web import PAGES
 from chukan.platform.component import Check, CheckResult, Command, Component, Job
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
@@ -37,10 +38,12 @@ def component(settings: Callable[[], Settings], *, signer: SignerOf) -> Componen
         name="audit",
         commands=(Command(commands(signer)),),
         checks=(
-            Check("audit-seal-stale", "audit-seal-stale", timedelta(seconds=30), stale),
-            Check("audit-sink-mismatch", "audit-sink-mismatch", timedelta(seconds=30), mismatch),
+            Check("audit-seal-stale", "audit-seal-stale", timedelta(seconds=30), stale, readiness=True),
+            # It asks for the sink and the scheduler's log-in, which a process that serves pages is not given.
+            Check("audit-sink-mismatch", "audit-sink-mismatch", timedelta(seconds=30), mismatch, live=False),
         ),
         metrics=metrics.DOCUMENTED,
+        pages=(PAGES,),
         jobs=(Job("audit-seal", seal, every=timedelta(seconds=AuditSettings().seal_every_seconds)),),
     )
 

@@ -160,3 +160,12 @@ class TargetExists(ChukanError):
     failure = Failure.BAD_INPUT
     message = mark("{path} exists already.")
     hint = mark("Name a folder or a .zip file that does not exist.")
+
+
+class EntryUnknown(ChukanError):
+    """The chain has no entry of this number."""
+
+    code = "audit.entry_unknown"
+    failure = Failure.NOT_FOUND
+    message = mark("The chain {chain} has no entry {seq}.")
+    hint = mark("Search the audit trail; a number that is missing in the middle of a chain is an alarm: verify it.")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
+
 from chukan.platform.component import Check, CheckResult, Command, Component, Health, Metric, MetricKind
 from chukan.platform.database.check import check_database
 from chukan.platform.database.cli import database
+from chukan.platform.database.engines import engine_of
+from chukan.platform.database.roles import ProcessKind
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 
@@ -37,5 +41,13 @@ def component(settings: Callable[[], Settings]) -> Component:
             return CheckResult(Health.GREEN, text("Everything that keeps tenants apart holds."))
         return CheckResult(Health.RED, "; ".join(f"{text(finding.name)}: {finding.summary()}" for finding in broken))
 
-    check = Check("database-isolation", "database-isolation", timedelta(seconds=60), isolation)
-    return Component(name="database", commands=(Command(database),), metrics=METRICS, checks=(check,))
+    def reachable(_now: datetime) -> CheckResult:
+        with engine_of(settings().database, ProcessKind.POLLER) as engine, engine.connect() as connection:
+            connection.execute(select(1))
+        return CheckResult(Health.GREEN, text("The database answers."))
+
+    checks = (
+        Check("database-reachable", "database-reachable", timedelta(seconds=10), reachable, readiness=True),
+        Check("database-isolation", "database-isolation", timedelta(seconds=60), isolation, live=False),
+    )
+    return Component(name="database", commands=(Command(database),), metrics=METRICS, checks=checks)

@@ -31,7 +31,7 @@ def process_password(directory: Path, kind: ProcessKind) -> str:
         password = path.read_text(encoding="utf-8").strip()
     except (FileNotFoundError, PermissionError):
         raise SecretMissing(path=path, process=kind.value) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if mode & _others(directory):
         raise SecretExposed(path=path)
     return password
 
@@ -53,14 +53,27 @@ def new_password() -> str:
 
 
 def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
-    """Give *role* the password, as a SCRAM verifier: the password itself never travels or is logged.
+    """Give *role* the password, as ``password_verifier`` has it."""
+    verifier = password_verifier(connection, role, password)
+    connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
+
+
+def password_verifier(connection: psycopg.Connection, role: str, password: str) -> str:
+    """Return the SCRAM verifier of *password* for *role*: the password itself never travels or is logged.
 
     One iteration is enough for 256 random bits and halves the time of a connection (decision 14).
     """
     connection.execute("set scram_iterations = 1")
-    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-    statement = sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
-    connection.execute(statement)
+    return connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+
+
+def _others(directory: Path) -> int:
+    """Return the bits that nobody but the owner may have.
+
+    systemd gives a service its credentials by an access list, whose mask shows where the group's bits are.
+    """
+    given_by_systemd = os.environ.get("CREDENTIALS_DIRECTORY") == str(directory)
+    return stat.S_IRWXO if given_by_systemd else stat.S_IRWXG | stat.S_IRWXO
 
 
 def _file(directory: Path, kind: ProcessKind) -> Path:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from chukan.platform.database.roles import RoleNames, schema_name
-from chukan.platform.database.secrets import set_password
+from chukan.platform.database.secrets import password_verifier
 from chukan.platform.database.tables import Site
 from chukan.platform.identifiers import TenantId
 
@@ -64,26 +64,34 @@ def create_tenant(
     Who has more to do in the same transaction says ``joined=False`` and calls ``join_tenants`` at its end.
     """
     role, schema = names.tenant(opaque), schema_name(opaque)
-    login = sql.Identifier(role)
+    verifier = password_verifier(connection, role, password)
+    values = (schema, role, cluster, site.value)
+    # One message, because every further one costs what a statement costs; the first result is the row's.
     row = connection.execute(
-        "insert into platform.tenant (schema, role, cluster, site, state) values (%s, %s, %s, %s, 'active') "
-        "returning id, state",
-        (schema, role, cluster, site.value),
+        sql.SQL(
+            """
+            insert into platform.tenant (schema, role, cluster, site, state)
+                values ({values}, 'active') returning id, state;
+            create role {role} login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls
+                connection limit {limit} password {verifier};
+            set role {owner};
+            create schema {schema};
+            grant usage on schema {schema} to {role};
+            reset role
+            """
+        ).format(
+            values=sql.SQL(", ").join(map(sql.Literal, values)),
+            role=sql.Identifier(role),
+            limit=sql.Literal(connection_limit),
+            verifier=sql.Literal(verifier),
+            owner=sql.Identifier(names.owner),
+            schema=sql.Identifier(schema),
+        )
     ).fetchone()
     if row is None:
         raise RuntimeError("an insert with RETURNING gave no row")
-    connection.execute(
-        sql.SQL(
-            "create role {} login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
-            "connection limit {}"
-        ).format(login, sql.Literal(connection_limit))
-    )
-    set_password(connection, role, password)
     if joined:
         join_tenants(connection, names, role)
-    with as_owner(connection, names):
-        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        connection.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), login))
     return Placement(tenant=TenantId(row[0]), schema=schema, role=role, cluster=cluster, state=row[1])
 
 

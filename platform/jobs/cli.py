@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import click
@@ -26,6 +26,7 @@ from chukan.platform.jobs import store
 from chukan.platform.jobs.errors import RunFailed, RunUnfinished
 from chukan.platform.jobs.rules import ENDED, RunState, next_due
 from chukan.platform.jobs.service import declared, job_named, request_run
+from chukan.platform.jobs.words import told_schedule, told_state
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
@@ -34,15 +35,14 @@ from chukan.platform.settings.load import pass_settings
 Jobs = Callable[[], Sequence[Job]]
 
 _LOOK_EVERY_SECONDS = 0.3
-#: How a person is told of a run's state.
-STATES = {
-    RunState.QUEUED: mark("queued"),
-    RunState.RUNNING: mark("running"),
-    RunState.SUCCEEDED: mark("succeeded"),
-    RunState.FAILED: mark("failed"),
-    RunState.LOST: mark("lost: its worker died"),
-}
-WEEKDAYS = (mark("Mon"), mark("Tue"), mark("Wed"), mark("Thu"), mark("Fri"), mark("Sat"), mark("Sun"))
+
+#: Gives a process without pages, the scheduler or a worker, a door for Prometheus (``web.metrics.answering``).
+metrics_port_option = click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Answer Prometheus on this port of 127.0.0.1; by default on none.",
+)
 
 
 def jobs_commands(all_jobs: Jobs) -> click.Group:
@@ -68,12 +68,13 @@ def _list_command(all_jobs: Jobs) -> click.Command:
             now = store.database_now(connection)
             lease = store.lease(connection)
             known = {status.name: status for status in store.statuses(connection)}
-        listed = [_listed(job, known.get(job.name), now) for job in all_jobs()]
+        declared_here = all_jobs()
+        listed = [_listed(job, known.get(job.name), now) for job in declared_here]
         leader = None if lease.has_ended else lease.holder
         if as_json:
             print_json({"leader": leader, "jobs": listed})
         else:
-            _print_listed(listed, leader)
+            _print_listed(declared_here, listed, leader)
 
     return list_jobs
 
@@ -96,11 +97,9 @@ def _run_command(all_jobs: Jobs) -> click.Command:
         if as_json:
             print_json(_as_json(found))
         else:
-            click.echo(
-                text("Run {run} of {job}: {state}.", run=found.id, job=job.name, state=text(STATES[found.state]))
-            )
+            click.echo(text("Run {run} of {job}: {state}.", run=found.id, job=job.name, state=told_state(found.state)))
         if found.state in ENDED - {RunState.SUCCEEDED}:
-            raise RunFailed(run=run_id, job=job.name, state=text(STATES[found.state]))
+            raise RunFailed(run=run_id, job=job.name, state=told_state(found.state))
 
     return run
 
@@ -182,14 +181,14 @@ def _at_json(at: At) -> dict[str, object]:
     return {"times": times, "weekdays": sorted(at.weekdays), "days": days}
 
 
-def _print_listed(listed: Sequence[dict[str, object]], leader: str | None) -> None:
+def _print_listed(jobs: Sequence[Job], listed: Sequence[dict[str, object]], leader: str | None) -> None:
     rows = []
-    for each in listed:
+    for job, each in zip(jobs, listed, strict=True):
         last = each["last_run"]
         state, finished = ("", "")
         if isinstance(last, dict):
-            state, finished = text(STATES[RunState(last["state"])]), str(last["finished_at"])
-        rows.append((str(each["job"]), _schedule(each), str(each["next_due"] or ""), state, finished))
+            state, finished = told_state(RunState(last["state"])), str(last["finished_at"])
+        rows.append((str(each["job"]), told_schedule(job), str(each["next_due"] or ""), state, finished))
     columns = (mark("Job"), mark("Schedule"), mark("Next due"), mark("Last run"), mark("Ended"))
     print_table(mark("Jobs"), columns, rows)
     click.echo(
@@ -199,25 +198,11 @@ def _print_listed(listed: Sequence[dict[str, object]], leader: str | None) -> No
     )
 
 
-def _schedule(listed: dict[str, object]) -> str:
-    if (seconds := listed["every_seconds"]) is not None:
-        return text("every {interval}", interval=timedelta(seconds=float(str(seconds))))
-    at = listed["at"]
-    if not isinstance(at, dict):
-        return text("on request")
-    parts = [", ".join(at["times"])]
-    if len(at["weekdays"]) < 7:
-        parts.append(" ".join(text(WEEKDAYS[day]) for day in at["weekdays"]))
-    if at["days"] is not None:
-        parts.append(text("days {days}", days=" ".join(map(str, at["days"]))))
-    return " ".join(parts)
-
-
 def _row(run: store.Run) -> tuple[str, ...]:
     return (
         run.job,
         _instant(run.scheduled_for) or "",
-        text(STATES[run.state]),
+        told_state(run.state),
         f"{run.attempt}/{run.max_attempts}",
         f"{run.duration.total_seconds():.3f} s" if run.duration is not None else "",
         run.worker or "",

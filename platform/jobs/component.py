@@ -12,6 +12,7 @@ from chukan.platform.jobs import metrics, store
 from chukan.platform.jobs.checks import judge_leader, judge_runs
 from chukan.platform.jobs.cli import Jobs, jobs_commands
 from chukan.platform.jobs.service import prune_runs
+from chukan.platform.jobs.web import pages_of
 from chukan.platform.settings import Settings
 
 _TIMEOUT = timedelta(seconds=10)
@@ -20,7 +21,7 @@ _PRUNE_AT = time(4, 40)
 
 
 def component(settings: Callable[[], Settings], *, all_jobs: Jobs) -> Component:
-    """Return commands, checks, metrics and the job that forgets old runs; *all_jobs* gives every component's jobs."""
+    """Return what the jobs plug in, with the job that forgets old runs; *all_jobs* gives every component's jobs."""
 
     def leader_stale(_now: datetime) -> CheckResult:
         with engine_of(settings().database, ProcessKind.POLLER) as engine, engine.connect() as connection:
@@ -38,9 +39,11 @@ def component(settings: Callable[[], Settings], *, all_jobs: Jobs) -> Component:
         name="jobs",
         commands=(Command(jobs_commands(all_jobs)),),
         checks=(
-            Check("scheduler-leader-stale", "scheduler-leader-stale", _TIMEOUT, leader_stale),
+            Check("scheduler-leader-stale", "scheduler-leader-stale", _TIMEOUT, leader_stale, readiness=True),
             Check("jobs-failing", "jobs-failing", _TIMEOUT, failing),
         ),
+        collectors=(metrics.JobsCollector,),
         metrics=metrics.DOCUMENTED,
+        pages=(pages_of(all_jobs),),
         jobs=(Job("job-history", prune, at=At((_PRUNE_AT,))),),
     )

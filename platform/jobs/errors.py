@@ -17,6 +17,15 @@ class JobUnknown(ChukanError):
     hint = mark("`chukan jobs list` shows the jobs; a worker of an older release does not know a newer job.")
 
 
+class RunUnknown(ChukanError):
+    """There is no such run: it never was, or it was forgotten."""
+
+    code = "jobs.run_unknown"
+    failure = Failure.NOT_FOUND
+    message = mark("There is no run {run}.")
+    hint = mark("Runs are kept for 100 days; see the list of runs.")
+
+
 class LeadTaken(ChukanError):
     """Another scheduler became the leader in the same moment."""
 

@@ -65,6 +65,20 @@ _STATUS = text(
     order by k.name
     """
 )
+#: Runs of the last day by job, state and the half hour of their beginning: a job that runs every minute is a few bars,
+#: not 1,440. The key is ordered by time, so that a quarter's runs are not read for a day's.
+_RECENT = text(
+    """
+    select r.job, r.state, count(*) as runs, min(r.started_at) as started_at,
+        case when r.state in ('queued', 'running') then null else max(r.finished_at) end as finished_at,
+        min(r.id::text)::uuid as first
+    from platform.job_run r
+    where r.id >= (select uuidv7(- cast(:length as interval) - interval '1 day'))
+        and coalesce(r.finished_at, clock_timestamp()) >= clock_timestamp() - :length and r.started_at is not null
+    group by r.job, r.state, date_bin('30 minutes', r.started_at, 'epoch')
+    order by r.job, started_at
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,31 @@ class Status:
     duration: timedelta | None
     error: str | None
     waiting_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of a run's state: when (UTC), from what (None: it was made) to what, in which attempt, and why."""
+
+    at: datetime
+    before: RunState | None
+    state: RunState
+    attempt: int
+    worker: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Runs of one job with one state that began in the same half hour; ``finished_at`` None: not ended."""
+
+    job: str
+    state: RunState
+    runs: int
+    started_at: datetime
+    finished_at: datetime | None
+    #: The first of them.
+    first: UUID
 
 
 # -- the leader -----------------------------------------------------------------------------------
@@ -190,6 +229,43 @@ def history(connection: Connection, job: str | None, *, limit: int) -> list[Run]
     """Return the newest runs, of *job* or of all, newest first."""
     query = _RUNS.order_by(JobRun.scheduled_for.desc(), JobRun.id.desc()).limit(limit)
     return [_run(row) for row in connection.execute(query.where(JobRun.job == job) if job else query)]
+
+
+def search(
+    connection: Connection,
+    job: str | None,
+    state: RunState | None,
+    *,
+    limit: int,
+    offset: int,
+    descending: bool = True,
+) -> list[Run]:
+    """Return runs in the order in which they were made, of *job* and in *state* if given, cut by the database."""
+    query = _RUNS.order_by(JobRun.id.desc() if descending else JobRun.id).limit(limit).offset(offset)
+    for column, wanted in ((JobRun.job, job), (JobRun.state, state)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return [_run(row) for row in connection.execute(query)]
+
+
+def events(connection: Connection, run_id: UUID) -> list[Event]:
+    """Return what happened to one run, oldest first."""
+    query = select(
+        JobRunEvent.at, JobRunEvent.before, JobRunEvent.state, JobRunEvent.attempt, JobRunEvent.worker,
+        JobRunEvent.reason,
+    ).where(JobRunEvent.run == run_id).order_by(JobRunEvent.id)  # fmt: skip
+    return [
+        Event(row.at, RunState(row.before) if row.before else None, RunState(row.state), *row[3:])
+        for row in connection.execute(query)
+    ]
+
+
+def recent(connection: Connection, length: timedelta) -> list[Stretch]:
+    """Return what ran within *length* before the database's present, by job and by time."""
+    return [
+        Stretch(row.job, RunState(row.state), row.runs, row.started_at, row.finished_at, row.first)
+        for row in connection.execute(_RECENT, {"length": length})
+    ]
 
 
 def statuses(connection: Connection) -> list[Status]:

@@ -22,17 +22,10 @@ from chukan.platform.mail.rules import MailState
 from chukan.platform.mail.store import Standing
 from chukan.platform.mail.templates import TEST
 from chukan.platform.mail.trail import MailAction
+from chukan.platform.mail.words import told_state
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
-
-_STATES = {
-    MailState.QUEUED: mark("waiting"),
-    MailState.SENDING: mark("being sent"),
-    MailState.SENT: mark("sent"),
-    MailState.BOUNCED: mark("bounced"),
-    MailState.DEAD: mark("given up"),
-}
 
 
 @click.group(cls=TranslatedGroup)
@@ -171,7 +164,7 @@ def test(settings: Settings, *, address: str, as_json: bool) -> None:
         print_json(_told(standing))
     else:
         said = " ".join(filter(None, (str(standing.code or ""), standing.words)))
-        click.echo(text("The test mail is {state}: {said}", state=text(_STATES[standing.state]), said=said))
+        click.echo(text("The test mail is {state}: {said}", state=told_state(standing.state), said=said))
 
 
 def _told_to_end() -> threading.Event:
@@ -203,4 +196,4 @@ def _told(one: Standing) -> dict[str, object]:
 def _row(one: Standing) -> tuple[str, ...]:
     said = " ".join(filter(None, (str(one.code or ""), one.words)))
     queued = f"{as_tokyo(one.queued_at):%Y-%m-%d %H:%M}"
-    return str(one.id), queued, one.template, one.recipient, text(_STATES[one.state]), str(one.attempts), said
+    return str(one.id), queued, one.template, one.recipient, told_state(one.state), str(one.attempts), said

@@ -14,6 +14,7 @@ from chukan.platform.mail.checks import judge_backlog, judge_dead_letters
 from chukan.platform.mail.cli import mail
 from chukan.platform.mail.desk import relay_of, worker
 from chukan.platform.mail.errors import ServerNotSet
+from chukan.platform.mail.pages.web import PAGES
 from chukan.platform.mail.relay import counted
 from chukan.platform.settings import MailSettings, Settings
 
@@ -21,7 +22,7 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 def component(settings: Callable[[], Settings]) -> Component:
-    """Return commands, checks, metrics and the relay's job, for the outbox that *settings* name."""
+    """Return commands, pages, checks, metrics and the relay's job, for the outbox that *settings* name."""
 
     def stale(_now: datetime) -> CheckResult:
         return judge_backlog(_backlog(settings()), timedelta(minutes=settings().mail.stale_after_minutes))
@@ -41,7 +42,9 @@ def component(settings: Callable[[], Settings]) -> Component:
             Check("mail-outbox-stale", "mail-outbox-stale", _TIMEOUT, stale),
             Check("mail-dead-letters", "mail-dead-letters", _TIMEOUT, dead),
         ),
+        collectors=(metrics.MailCollector,),
         metrics=metrics.DOCUMENTED,
+        pages=(PAGES,),
         jobs=(Job("mail-relay", relay, timedelta(seconds=MailSettings().relay_every_seconds)),),
     )
 

@@ -119,6 +119,17 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """One thing that happened to a mail: when (UTC), the state after it, and what a server said."""
+
+    at: datetime
+    event: MailEvent
+    state: MailState
+    code: int | None
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """How many mails wait, are dead or bounced; since when the oldest waits, tried or not; and when that was asked."""
 
@@ -239,8 +250,9 @@ def standing(
     message_id: str | None = None,
     mail: UUID | None = None,
     limit: int = 100,
+    offset: int = 0,
 ) -> list[Standing]:
-    """Return where mails stand, newest first; the conditions that are given must all hold."""
+    """Return where mails stand, newest first, cut by the database; the conditions that are given must all hold."""
     last = (
         select(MailEventRow.event, MailEventRow.code, MailEventRow.status, MailEventRow.words)
         .where(MailEventRow.mail == MailRow.id)
@@ -255,7 +267,7 @@ def standing(
     for column, wanted in ((MailRow.state, state), (MailRow.message_id, message_id), (MailRow.id, mail)):
         if wanted is not None:
             query = query.where(column == wanted)
-    rows = connection.execute(query.order_by(MailRow.id.desc()).limit(limit))
+    rows = connection.execute(query.order_by(MailRow.id.desc()).limit(limit).offset(offset))
     return [
         Standing(
             row.id,
@@ -272,6 +284,19 @@ def standing(
             row.words,
         )
         for row in rows
+    ]
+
+
+def history(connection: Connection, mail: UUID) -> list[Happened]:
+    """Return what happened to *mail*, oldest first."""
+    query = (
+        select(MailEventRow.at, MailEventRow.event, MailEventRow.state, MailEventRow.code, MailEventRow.words)
+        .where(MailEventRow.mail == mail)
+        .order_by(MailEventRow.id)
+    )
+    return [
+        Happened(row.at, MailEvent(row.event), MailState(row.state), row.code, row.words)
+        for row in connection.execute(query)
     ]
 
 

@@ -21,9 +21,9 @@ from chukan.platform.service_hours.instants import INSTANT, instant_text
 from chukan.platform.service_hours.outages.cli import outage
 from chukan.platform.service_hours.outages.rules import Outage
 from chukan.platform.service_hours.outages.service import outages_from
-from chukan.platform.service_hours.rules import DayClass, Generation, Schedule, ServiceState
+from chukan.platform.service_hours.rules import Generation, Schedule, ServiceState
 from chukan.platform.service_hours.services import Service
-from chukan.platform.service_hours.words import service_name
+from chukan.platform.service_hours.words import day_class_name, generation_name, service_name, state_word
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
 
@@ -91,10 +91,10 @@ def _as_json(state: ServiceState, change: datetime | None) -> dict[str, object]:
 
 
 def _print_state(schedule: Schedule, state: ServiceState, change: datetime | None) -> None:
-    rows = [(service_name(service), _word(service, is_open=state.services[service])) for service in Service]
+    rows = [(service_name(service), state_word(service, is_open=state.services[service])) for service in Service]
     print_table(mark("Service hours"), (mark("Service"), mark("State")), rows)
-    told = {"instant": instant_text(state.instant), "day_class": text(_DAY_CLASSES[state.day_class])}
-    click.echo(text("{instant}: {day_class}; {generation}.", **told, generation=text(_GENERATIONS[state.generation])))
+    told = {"instant": instant_text(state.instant), "day_class": day_class_name(state.day_class)}
+    click.echo(text("{instant}: {day_class}; {generation}.", **told, generation=generation_name(state.generation)))
     for stop in schedule.outages_at(state.instant):
         start, end = instant_text(stop.span.start), instant_text(stop.span.end)
         click.echo(
@@ -104,18 +104,3 @@ def _print_state(schedule: Schedule, state: ServiceState, change: datetime | Non
         click.echo(text("Nothing changes before the calendar ends."))
     else:
         click.echo(text("The next change is at {change}.", change=instant_text(change)))
-
-
-def _word(service: Service, *, is_open: bool) -> str:
-    if service is Service.DATA_STOP:
-        return text("stopped") if is_open else text("not stopped")
-    return text("open") if is_open else text("shut")
-
-
-_DAY_CLASSES = {
-    DayClass.WEEKDAY: mark("a working day"),
-    DayClass.WEEKEND: mark("a weekend"),
-    DayClass.HOLIDAY: mark("a holiday"),
-    DayClass.YEAR_END: mark("the closure around New Year"),
-}
-_GENERATIONS = {Generation.CURRENT: mark("the present system"), Generation.NEXT: mark("the next system")}

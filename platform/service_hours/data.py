@@ -163,7 +163,7 @@ def _calendar(days: _CalendarFile) -> Calendar:
     return Calendar(
         first=days.holidays.first_day,
         last=days.holidays.last_day,
-        is_holiday=holidays.is_holiday,
+        holiday_name=lambda day: "・".join(holiday.name for holiday in holidays.holidays(day)) or None,
         year_end=(days.year_end.first, days.year_end.last),
     )
 

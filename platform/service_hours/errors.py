@@ -15,6 +15,15 @@ class CalendarOutOfRange(ChukanError):
     hint = mark("Ask about a day in the calendar; config/calendars/japan.toml says how it is extended.")
 
 
+class MonthMalformed(ChukanError):
+    """A month was asked for in a form that is none of ours."""
+
+    code = "service_hours.month_malformed"
+    failure = Failure.BAD_INPUT
+    message = mark("{month} is not a month.")
+    hint = mark("Give it as 2026-11, or choose one from the list.")
+
+
 class DataMalformed(ChukanError):
     """The shipped hours or calendar cannot be used as they are written."""
 

@@ -9,7 +9,7 @@ Source: A0-137; A0-120, A0-122 (the next system).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -75,7 +75,8 @@ class Calendar:
 
     first: date
     last: date
-    is_holiday: Callable[[date], bool]
+    #: The name of the holiday that a day is, in Japanese as the law gives it; None on other days.
+    holiday_name: Callable[[date], str | None]
     #: First and last day of the closure around New Year, which no holiday law names.
     year_end: tuple[MonthDay, MonthDay]
 
@@ -88,7 +89,7 @@ class Calendar:
         self.require(day, first=self.first - _DAY)
         if self._at_year_end(day):
             return DayClass.YEAR_END
-        if self.is_holiday(day):
+        if self.holiday_name(day) is not None:
             return DayClass.HOLIDAY
         return DayClass.WEEKEND if day.weekday() >= 5 else DayClass.WEEKDAY
 
@@ -169,11 +170,17 @@ class Schedule:
         )
 
     def next_change(
-        self, instant: datetime, generation: Generation, services: Collection[Service] = tuple(Service)
+        self,
+        instant: datetime,
+        generation: Generation,
+        services: Collection[Service] = tuple(Service),
+        *,
+        last: date | None = None,
     ) -> datetime | None:
         """Return the first instant (UTC) after *instant* at which one of *services* opens or closes.
 
-        None says that nothing changes before the calendar ends; what is behind its end is not known.
+        None says that nothing changes before the calendar ends; what is behind its end is not known. With
+        *last*, only what changes up to the end of that day in Tokyo is looked for.
 
         Raises:
             NaiveInstant: the instant has no offset.
@@ -182,7 +189,8 @@ class Schedule:
         local = as_tokyo(instant)
         self.calendar.require(local.date())
         before = [self._is_open(service, local, generation) for service in services]
-        for boundary in self._boundaries(local, generation, services):
+        end = min(last or self.calendar.last, self.calendar.last)
+        for boundary in self._boundaries(local, end, generation, services):
             if [self._is_open(service, boundary, generation) for service in services] != before:
                 return as_utc(boundary)
         return None
@@ -195,8 +203,34 @@ class Schedule:
         """
         if (special := self.special_days.get((generation, service, day))) is not None:
             return special
+        return self.ordinary_windows(service, day, generation)
+
+    def ordinary_windows(self, service: Service, day: date, generation: Generation) -> tuple[Window, ...]:
+        """Return the windows of *service* on days such as *day*, single days and planned outages left aside.
+
+        Raises:
+            CalendarOutOfRange: the day is not in the calendar.
+        """
         known = self.hours[generation, service, self.calendar.day_class(day)]
         return next(hours.windows for hours in known if hours.valid_from <= day)
+
+    def open_windows(self, service: Service, day: date, generation: Generation) -> tuple[Window, ...]:
+        """Return what planned outages leave of the windows of *service* that open on *day*.
+
+        An instant lies in one of them, or in one of the day before, exactly when the service is open (for
+        ``DATA_STOP``: when data are stopped).
+
+        Raises:
+            CalendarOutOfRange: the day is not in the calendar.
+        """
+        left = list(self.windows(service, day, generation))
+        begins = as_utc(_midnight(day))
+        ends = begins + max((window.closes for window in left), default=timedelta())
+        for outage in self.outages:
+            if service in outage.services and outage.span.start < ends and begins < outage.span.end:
+                for closed in outage.closures():
+                    left = list(_without(left, closed.start - begins, closed.end - begins))
+        return tuple(left)
 
     def outages_at(self, instant: datetime) -> tuple[Outage, ...]:
         """Return the planned outages that *instant* lies in, exception windows included."""
@@ -212,11 +246,13 @@ class Schedule:
                 return True
         return False
 
-    def _boundaries(self, after: datetime, generation: Generation, services: Collection[Service]) -> Iterator[datetime]:
-        """Yield, in order, every instant behind *after* at which something may change, to the calendar's end."""
+    def _boundaries(
+        self, after: datetime, last: date, generation: Generation, services: Collection[Service]
+    ) -> Iterator[datetime]:
+        """Yield, in order, every instant behind *after* at which something may change, to the end of *last*."""
         edges = {as_tokyo(edge) for outage in self.outages for edge in outage.edges()}
         day = after.date()
-        while day <= self.calendar.last:
+        while day <= last:
             begins, ends = _midnight(day), _midnight(day + _DAY)
             found = {edge for edge in edges if begins <= edge < ends}
             for opened in (day - _DAY, day):
@@ -225,6 +261,14 @@ class Schedule:
                         found |= {_midnight(opened) + window.opens, _midnight(opened) + window.closes}
             yield from sorted(edge for edge in found if edge > after and begins <= edge < ends)
             day += _DAY
+
+
+def _without(windows: Iterable[Window], opens: timedelta, closes: timedelta) -> Iterator[Window]:
+    """Yield what is left of *windows* when the stretch from *opens* to *closes* is taken out."""
+    for window in windows:
+        for left in (Window(window.opens, min(window.closes, opens)), Window(max(window.opens, closes), window.closes)):
+            if left.opens < left.closes:
+                yield left
 
 
 def _midnight(day: date) -> datetime:

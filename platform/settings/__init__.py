@@ -2,6 +2,7 @@
 
 from chukan.platform.settings.model import (
     AuditSettings,
+    ConsoleSettings,
     DatabaseSettings,
     EmbeddedSettings,
     Environment,
@@ -14,6 +15,7 @@ from chukan.platform.settings.model import (
 
 __all__ = [
     "AuditSettings",
+    "ConsoleSettings",
     "DatabaseSettings",
     "EmbeddedSettings",
     "Environment",

@@ -198,6 +198,27 @@ class MailSettings(Section):
     )
 
 
+class ConsoleSettings(Section):
+    """The operators' console and the front that terminates TLS for it."""
+
+    bind: str = Field(default="127.0.0.1", description="Address on which the front listens for the operators.")
+    certificate_file: OptionalPath = Field(
+        default=None,
+        description="Certificate chain (PEM) of the console's host; empty lets the front make one of its own.",
+    )
+    private_key_file: OptionalPath = Field(default=None, description="The certificate's private key (PEM).")
+    runtime_directory: Path = Field(
+        default=Path("var/run/console"), description="Folder of the console's sockets and of the front's state."
+    )
+    threads: int = Field(default=8, ge=1, le=64, description="Requests that the console answers at once.")
+    probe_port: int = Field(
+        default=9108, ge=1, le=65535, description="Port on 127.0.0.1 for /healthz, /readyz and /metrics."
+    )
+    probe_seconds: float = Field(
+        default=5, gt=0, le=60, description="How long the answer of the checks stands before they are asked again."
+    )
+
+
 class LogSettings(Section):
     """JSON logs: where they go and how long they are kept."""
 
@@ -225,4 +246,5 @@ class Settings(Section):
     vault: VaultSettings = VaultSettings()
     audit: AuditSettings = AuditSettings()
     mail: MailSettings = MailSettings()
+    console: ConsoleSettings = ConsoleSettings()
     logs: LogSettings = LogSettings()

@@ -30,7 +30,14 @@ class Refusal:
 
 def refusals(settings: Settings) -> tuple[Refusal, ...]:
     """Return what a production installation refuses in *settings*, in the order of the tree."""
-    return (*_debug(settings), *_external_url(settings), *_database(settings), *_vault(settings), *_mail(settings))
+    return (
+        *_debug(settings),
+        *_external_url(settings),
+        *_database(settings),
+        *_vault(settings),
+        *_mail(settings),
+        *_console(settings),
+    )
 
 
 def _debug(settings: Settings) -> Iterator[Refusal]:
@@ -61,6 +68,12 @@ def _vault(settings: Settings) -> Iterator[Refusal]:
 def _mail(settings: Settings) -> Iterator[Refusal]:
     if settings.mail.security == "none":
         yield Refusal("mail.security", text("starttls or implicit in production"), "none")
+
+
+def _console(settings: Settings) -> Iterator[Refusal]:
+    if not (settings.console.certificate_file and settings.console.private_key_file):
+        expected = text("the certificate and private key of the console's host in production")
+        yield Refusal("console.certificate_file", expected, text("nothing"))
 
 
 def _database(settings: Settings) -> Iterator[Refusal]:

@@ -49,7 +49,7 @@ def component(settings: Callable[[], Settings], columns: Sequence[EncryptedColum
         name="vault",
         commands=(Command(vault_commands(columns)),),
         checks=(
-            Check("vault-key-provider", "vault-key-provider", _TIMEOUT, provider),
+            Check("vault-key-provider", "vault-key-provider", _TIMEOUT, provider, readiness=True),
             Check("vault-wrapping-key-age", "vault-wrapping-key-age", _TIMEOUT, age),
         ),
         metrics=(DATA_KEYS, TO_REWRAP, AGE),

@@ -14,12 +14,13 @@ from chukan.platform.command_line import TranslatedCommand
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.serving import serving
-from chukan.platform.jobs.cli import Jobs
+from chukan.platform.jobs.cli import Jobs, metrics_port_option
 from chukan.platform.jobs.leader import Leader
 from chukan.platform.jobs.scheduling import Scheduler
 from chukan.platform.logs import configure_logs
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
+from chukan.platform.web.metrics import answering
 
 
 def scheduler_command(all_jobs: Jobs) -> click.Command:
@@ -33,8 +34,9 @@ def scheduler_command(all_jobs: Jobs) -> click.Command:
         metavar="SECONDS",
         help="How long a leader that falls silent keeps the others waiting.",
     )
+    @metrics_port_option
     @pass_settings
-    def scheduler(settings: Settings, *, lease: float) -> None:
+    def scheduler(settings: Settings, *, lease: float, metrics_port: int | None) -> None:
         """Fire the jobs that are due; of several schedulers one does, and the others wait."""
         configure_logs(settings.logs, process="scheduler")
         stop = threading.Event()
@@ -42,7 +44,11 @@ def scheduler_command(all_jobs: Jobs) -> click.Command:
             signal.signal(number, lambda *_: stop.set())
         length = timedelta(seconds=lease)
         holder = f"{socket.gethostname()}:{os.getpid()}"
-        with serving(settings.database), engine_of(settings.database, ProcessKind.SCHEDULER) as engine:
+        with (
+            serving(settings.database),
+            engine_of(settings.database, ProcessKind.SCHEDULER) as engine,
+            answering(metrics_port),
+        ):
             Scheduler(Leader(engine, all_jobs(), holder=holder, lease=length), lease=length).run(stop)
 
     return scheduler

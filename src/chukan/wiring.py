@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+
+from chukan.console import component as console
 from chukan.demo import demo
 from chukan.helpdesk import component as helpdesk
 from chukan.monitoring import component as monitoring
 from chukan.platform.accounts import component as accounts
 from chukan.platform.audit import component as audit
+from chukan.platform.audit.actor import Actor
 from chukan.platform.audit.ports import Signer
 from chukan.platform.component import Command, Component, Job
 from chukan.platform.database import component as database
@@ -14,16 +19,19 @@ from chukan.platform.jobs import component as jobs
 from chukan.platform.logs import component as logs
 from chukan.platform.mail import component as mail
 from chukan.platform.service_hours import component as service_hours
+from chukan.platform.service_hours.rules import Generation
 from chukan.platform.settings import Settings
 from chukan.platform.settings import component as settings
 from chukan.platform.settings.load import loaded_settings
 from chukan.platform.vault import component as vault
 from chukan.platform.vault.providers import key_provider
 from chukan.platform.vault.signing import VaultSigner
+from chukan.platform.web import Here
 from chukan.scheduler import scheduler_command
 from chukan.tenants import component as tenants
 from chukan.tenants.provisioning.purge import kinds
 from chukan.tenants.registry import component as registry
+from chukan.tenants.registry.service import Registry
 from chukan.vpn import component as vpn
 from chukan.worker import worker_command
 
@@ -39,13 +47,14 @@ def components() -> tuple[Component, ...]:
         accounts.component(_settings, kinds=kinds()),
         jobs.component(_settings, all_jobs=all_jobs),
         mail.component(_settings),
-        service_hours.component(_settings),
+        service_hours.component(_settings, affected=_affected),
         registry.component(_settings),
         tenants.component(),
         vpn.component(),
         monitoring.component(),
         helpdesk.component(),
         Component(name="processes", commands=(Command(scheduler_command(all_jobs)), Command(worker_command(all_jobs)))),
+        console.component(components),
         Component(name="demo", commands=(Command(demo),)),
     )
 
@@ -58,6 +67,11 @@ def all_jobs() -> list[Job]:
 def signer_of(settings: Settings) -> Signer:
     """Return who signs the audit trail's seals: the vault, which the trail itself does not know."""
     return VaultSigner(key_provider(settings.vault))
+
+
+def _affected(visit: Here, day: date) -> Mapping[Generation, int]:
+    """Return how many organisations each generation serves on *day*: whom an outage concerns."""
+    return Registry(Actor(visit.engine, visit.actor, visit.request)).affected(day)
 
 
 def _settings() -> Settings:

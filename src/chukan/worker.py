@@ -11,15 +11,19 @@ from datetime import timedelta
 import click
 from click.globals import pop_context, push_context
 
+from chukan.platform.clock import SystemClock
 from chukan.platform.command_line import TranslatedCommand
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.serving import serving
-from chukan.platform.jobs.cli import Jobs
+from chukan.platform.jobs.cli import Jobs, metrics_port_option
 from chukan.platform.jobs.working import Worker, WorkerOptions
 from chukan.platform.logs import configure_logs
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
+from chukan.platform.vault.collector import VaultCollector
+from chukan.platform.vault.providers import key_provider
+from chukan.platform.web.metrics import answering
 
 
 def worker_command(all_jobs: Jobs) -> click.Command:
@@ -42,8 +46,11 @@ def worker_command(all_jobs: Jobs) -> click.Command:
         metavar="SECONDS",
         help="Told to end, how long jobs in hand may still take.",
     )
+    @metrics_port_option
     @pass_settings
-    def worker(settings: Settings, *, once: bool, concurrency: int, poll: float, drain: float) -> None:
+    def worker(
+        settings: Settings, *, once: bool, concurrency: int, poll: float, drain: float, metrics_port: int | None
+    ) -> None:
         """Run the jobs that were fired or asked for."""
         configure_logs(settings.logs, process="worker")
         options = WorkerOptions(
@@ -52,7 +59,12 @@ def worker_command(all_jobs: Jobs) -> click.Command:
             poll=timedelta(seconds=poll),
             drain=timedelta(seconds=drain),
         )
-        with serving(settings.database), engine_of(settings.database, ProcessKind.WORKER) as engine:
+        with (
+            serving(settings.database),
+            engine_of(settings.database, ProcessKind.WORKER) as engine,
+            # Of all processes that are always there the worker alone may read wrapped keys.
+            answering(metrics_port, [VaultCollector(engine, key_provider(settings.vault), SystemClock())]),
+        ):
             Worker(settings.database, engine, all_jobs(), options, around=_in_this_command()).run(once=once)
 
     return worker

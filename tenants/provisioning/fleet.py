@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
 from sqlalchemy import Connection, Engine
 
 from chukan.platform.clock import as_tokyo
+from chukan.platform.database.engines import driver
 from chukan.platform.database.tables import Site
 from chukan.platform.database.tenants import Placement
 from chukan.tenants.provisioning.scripts import Script
 from chukan.tenants.provisioning.service import Provisioner
+from chukan.tenants.provisioning.store import lock_organisation
 from chukan.tenants.registry import store
 from chukan.tenants.registry.errors import TransitionRefused
 from chukan.tenants.registry.rules import require_transition
@@ -90,10 +92,12 @@ def _provision_one(
         return Provisioned.ALREADY
 
     def link(connection: Connection, placement: Placement) -> None:
-        current = store.get(connection, reference, day, lock=True)
+        # What else was read of it is nothing that the two steps depend on.
+        state, hosting = lock_organisation(driver(connection), organisation.id)
+        current = replace(organisation, state=state, hosting=hosting)
         moved(connection, current, State.PROVISIONING, now=now, actor=actor, reason="provisioning")
         store.place(connection, current.id, placement.tenant)
-        ready = store.get(connection, reference, day)
+        ready = replace(current, state=State.PROVISIONING, tenant=placement.tenant)
         moved(connection, ready, State.ACTIVE, now=now, actor=actor, reason="provisioned")
 
     try:

@@ -18,7 +18,7 @@ from chukan.platform.database.errors import TenantUnknown
 from chukan.platform.database.roles import RoleNames, schema_name
 from chukan.platform.database.secrets import new_password, set_password
 from chukan.platform.database.tables import Site, Tenant, TenantState
-from chukan.platform.database.tenants import Placement, TenantTable, create_table, create_tenant
+from chukan.platform.database.tenants import Placement, TenantTable, create_table, create_tenant, join_tenants
 from chukan.platform.identifiers import TenantId, new_opaque_name
 from chukan.platform.settings import DatabaseSettings
 from chukan.platform.vault.credentials import VaultCredentials
@@ -83,8 +83,9 @@ class Provisioner:
         with audited(self.engine.begin, act, chain=Chain.PLATFORM) as unit:
             connection = driver(unit.connection)
             placement = create_tenant(
-                connection, self.names, opaque=opaque, password=password, cluster=self._settings.cluster, site=site
-            )
+                connection, self.names, opaque=opaque, password=password, cluster=self._settings.cluster, site=site,
+                joined=False,
+            )  # fmt: skip
             first = self._entry(ProvisioningAction.OPEN, f"tenant:{placement.tenant}")
             run_message(connection, message(self.names, placement, script, canonical_body(first)))
             for table in tables:
@@ -93,6 +94,7 @@ class Provisioner:
             self._credentials.store(connection, placement.tenant, password)
             if link is not None:
                 link(unit.connection, placement)
+            join_tenants(connection, self.names, placement.role)
             unit.note(tenant=str(placement.tenant), site=site.value, revision=script.to_revision)
         return placement
 

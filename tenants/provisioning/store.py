@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import psycopg
 from psycopg import sql
 
@@ -9,6 +11,7 @@ from chukan.platform.database.roles import RoleNames
 from chukan.platform.database.tables import TenantState
 from chukan.platform.database.tenants import Placement, as_owner
 from chukan.platform.identifiers import TenantId
+from chukan.tenants.registry.values import Hosting, State
 
 
 def lock_tenant(connection: psycopg.Connection, tenant: TenantId) -> Placement:
@@ -25,6 +28,19 @@ def read_tenant(connection: psycopg.Connection, tenant: TenantId) -> Placement:
     """Return where the tenant lives; raises as ``lock_tenant``."""
     query = "select schema, role, cluster, state from platform.tenant where id = %s"
     return _placement(tenant, connection.execute(query, (tenant,)).fetchone())
+
+
+def lock_organisation(connection: psycopg.Connection, organisation: UUID) -> tuple[State, Hosting]:
+    """Return an organisation's state and hosting, and keep others from changing it in this transaction.
+
+    Raises:
+        LookupError: there is no such organisation.
+    """
+    query = "select state, hosting from platform.organisation where id = %s for update"
+    row = connection.execute(query, (organisation,)).fetchone()
+    if row is None:
+        raise LookupError(organisation)
+    return State(row[0]), Hosting(row[1])
 
 
 def move_tenant(connection: psycopg.Connection, placement: Placement, to: TenantState) -> bool:

@@ -108,6 +108,7 @@ def person_shape(person: Person) -> Shape:
         "name": person.name,
         "email": person.email,
         "telephone": person.telephone,
+        "left_on": _day(person.left_on),
     }
 
 

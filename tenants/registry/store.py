@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, func, insert, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chukan.platform.identifiers import TenantId
@@ -68,6 +68,11 @@ class Registered:
         return f"{self.name}（{self.prefecture_name} {self.reference}）"
 
     @property
+    def title(self) -> str:
+        """The same for pages: a union's id, where it has no code, tells people nothing."""
+        return self.label if self.code else f"{self.name}（{self.prefecture_name}）"
+
+    @property
     def standing(self) -> Standing:
         """What the concerns about it follow from."""
         return Standing(
@@ -88,7 +93,7 @@ class Filter:
 
 def find(connection: Connection, wanted: Filter, day: date) -> Sequence[Registered]:
     """Return the organisations that *wanted* describes, by prefecture and code, in one query."""
-    query = _organisations(day).where(*_conditions(wanted))
+    query = _organisations(day).where(*conditions(wanted))
     return [_registered(row) for row in connection.execute(query)]
 
 
@@ -107,6 +112,14 @@ def get(connection: Connection, reference: str, day: date, *, lock: bool = False
     if row is None:
         raise OrganisationUnknown(organisation=reference)
     return _registered(row)
+
+
+def of_ids(connection: Connection, ids: Collection[UUID], day: date) -> Mapping[UUID, Registered]:
+    """Return the organisations with these *ids* by id, in one query."""
+    if not ids:
+        return {}
+    query = _organisations(day).where(Organisation.id.in_(ids))
+    return {row.id: _registered(row) for row in connection.execute(query)}
 
 
 def subject_of(reference: str) -> str:
@@ -230,21 +243,34 @@ def alive_codes(connection: Connection, day: date) -> Mapping[str, UUID]:
     return {row.code: row.id for row in connection.execute(query)}
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """Return the conditions on organisations that *wanted* stands for, for queries of others too."""
+    found: list[ColumnElement[bool]] = []
     for word in search_words(wanted.words):
         in_names = func.strpos(Organisation.search_key, word) > 0
         is_number = word.isascii() and word.isdigit()
-        conditions.append(or_(in_names, func.starts_with(Organisation.code, word)) if is_number else in_names)
+        found.append(or_(in_names, func.starts_with(Organisation.code, word)) if is_number else in_names)
     if wanted.kinds:
-        conditions.append(Organisation.kind.in_([kind.value for kind in wanted.kinds]))
+        found.append(Organisation.kind.in_([kind.value for kind in wanted.kinds]))
     if wanted.states:
-        conditions.append(Organisation.state.in_([state.value for state in wanted.states]))
+        found.append(Organisation.state.in_([state.value for state in wanted.states]))
     if wanted.prefecture is not None:
-        conditions.append(Organisation.prefecture == wanted.prefecture)
+        found.append(Organisation.prefecture == wanted.prefecture)
     if wanted.group is not None:
-        conditions.append(Organisation.release_group == int(wanted.group))
-    return conditions
+        found.append(Organisation.release_group == int(wanted.group))
+    return found
+
+
+def newest_population(day: date) -> ScalarSelect[int]:
+    """Return the expression for the population of an organisation that holds on *day*; null where there is none."""
+    return (
+        select(Population.value)
+        .where(Population.organisation == Organisation.id, Population.as_of <= day)
+        .order_by(Population.as_of.desc(), Population.recorded_at.desc())
+        .limit(1)
+        .correlate(Organisation)
+        .scalar_subquery()
+    )
 
 
 def _organisations(day: date) -> Select[Any]:

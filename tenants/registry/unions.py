@@ -90,15 +90,15 @@ def change_members(
 def members_of(connection: Connection, union: UUID, day: date) -> Sequence[Registered]:
     """Return the members of a union on *day*, by prefecture and code."""
     query = select(UnionMember.member).where(UnionMember.union_id == union, *_holds_on(day))
-    ids = connection.execute(query).scalars()
-    members = [store.get(connection, str(member), day) for member in ids]
+    members = store.of_ids(connection, connection.execute(query).scalars().all(), day).values()
     return sorted(members, key=lambda member: (member.prefecture, member.code or "", member.name))
 
 
 def unions_of(connection: Connection, member: UUID, day: date) -> Sequence[Registered]:
     """Return the unions that an organisation belongs to on *day*."""
     query = select(UnionMember.union_id).where(UnionMember.member == member, *_holds_on(day))
-    return [store.get(connection, str(union), day) for union in connection.execute(query).scalars()]
+    unions = store.of_ids(connection, connection.execute(query).scalars().all(), day).values()
+    return sorted(unions, key=lambda union: (union.prefecture, union.code or "", union.name))
 
 
 def population_base(connection: Connection, organisation: Registered, day: date) -> int | None:

@@ -8,20 +8,22 @@ Source: A0-002.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
 import psycopg
 from psycopg.errors import SerializationFailure
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from chukan.platform.audit.rules import Action, AuditEntry, Outcome, canonical_body
 from chukan.platform.audit.service import Chain, append
 from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import RoleNames
-from chukan.tenants.provisioning.scripts import message, run_message
+from chukan.tenants.provisioning.scripts import Script, message, run_message
 from chukan.tenants.releases import store
 from chukan.tenants.releases.rendering import head, render
 
@@ -53,8 +55,18 @@ class Report:
 class Releaser:
     """Applies releases through the provisioner's *engine*, on behalf of *actor* in one *request*."""
 
-    def __init__(self, engine: Engine, names: RoleNames, *, actor: str, request: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        names: RoleNames,
+        *,
+        actor: str,
+        request: str,
+        scripts: Callable[[str | None, str], Script] = render,
+    ) -> None:
+        """Take the way between two revisions from *scripts*, which raises as ``render`` does."""
         self._engine = engine
+        self._scripts = scripts
         self._names = names
         self._actor = actor
         self._request = request
@@ -76,37 +88,51 @@ class Releaser:
         with self._engine.connect() as connection:
             due = store.due(driver(connection), group, target)
         for revision in {schema.revision for schema in due}:
-            render(revision, target)  # an unknown revision is refused before anything is changed
+            self._scripts(revision, target)  # an unknown revision is refused before anything is changed
 
-        def bring(schema: store.Due) -> Applied:
-            applied = self._bring(schema, target)
-            progress(applied)
-            return applied
+        left = deque(due)
+
+        def work() -> Counter[Applied]:
+            done: Counter[Applied] = Counter()
+            # One session for all its schemas: a message leaves nothing behind in it, and what the server has
+            # prepared for the functions in it is worth as much as the release itself.
+            with self._engine.connect() as connection:
+                for schema in _taken(left):
+                    applied = self._bring(connection, schema, target)
+                    done[applied] += 1
+                    progress(applied)
+            return done
 
         with ThreadPoolExecutor(workers) as threads:
-            results = list(threads.map(bring, due))
-        return Report(*(results.count(kind) for kind in Applied))
+            running = [threads.submit(work) for _ in range(min(workers, len(due)))]
+        done = sum((each.result() for each in running), Counter[Applied]())
+        return Report(*(done[kind] for kind in Applied))
 
-    def _bring(self, schema: store.Due, target: str) -> Applied:
-        script = render(schema.revision, target)
-        entry = self._entry(schema, target)
+    def _bring(self, connection: Connection, schema: store.Due, target: str) -> Applied:
+        content = message(
+            self._names,
+            schema.placement,
+            self._scripts(schema.revision, target),
+            canonical_body(self._entry(schema, target)),
+        )
+        below = driver(connection)
         try:
-            with self._engine.connect() as connection:
-                below = driver(connection)
-                run_message(below, message(self._names, schema.placement, script, canonical_body(entry)))
-                connection.commit()
+            run_message(below, content)
         except SerializationFailure:
             return Applied.ALREADY
         except psycopg.Error as failure:
-            self._record(schema, target, failure)
+            if below.broken:
+                connection.invalidate()
+            connection.rollback()
+            self._record(connection, schema, target, failure)
             return Applied.FAILED
         return Applied.DONE
 
-    def _record(self, schema: store.Due, target: str, failure: psycopg.Error) -> None:
+    def _record(self, connection: Connection, schema: store.Due, target: str, failure: psycopg.Error) -> None:
         """Keep what was wrong with the schema, where `releases status` and the trail show it."""
         told = failure.diag.message_primary or type(failure).__name__
         entry = self._entry(schema, target, outcome=Outcome.FAILED, sqlstate=failure.sqlstate or "")
-        with self._engine.begin() as connection:
+        with connection.begin():
             store.record_failure(driver(connection), schema.placement.tenant, schema.revision, target, told)
             append(connection, entry, chain=Chain.PLATFORM)
 
@@ -114,3 +140,10 @@ class Releaser:
         subject = f"tenant:{schema.placement.tenant}"
         told = {"from": schema.revision, "to": target, **detail}
         return AuditEntry(self._actor, ReleaseAction.APPLY, subject, self._request, outcome=outcome, detail=told)
+
+
+def _taken(left: deque[store.Due]) -> Iterator[store.Due]:
+    """Take from what is left until nothing is, beside other threads that do the same."""
+    with suppress(IndexError):
+        while True:
+            yield left.popleft()

@@ -75,16 +75,18 @@ def standings(connection: psycopg.Connection) -> Sequence[Standing]:
     return [Standing(*row) for row in rows]
 
 
-def failures(connection: psycopg.Connection) -> Sequence[Failed]:
-    """Return the schemas whose last release failed, newest first."""
+def failures(connection: psycopg.Connection, *, limit: int | None = None, offset: int = 0) -> Sequence[Failed]:
+    """Return the schemas whose last release failed, newest first; *limit* of them after *offset*, or all."""
     rows = connection.execute(
         """
         select r.tenant, coalesce(o.code, o.name), r.revision, r.failed_revision, r.failure, r.failed_at
         from platform.tenant_release r
         left join platform.organisation o on o.tenant = r.tenant
         where r.failed_at is not null
-        order by r.failed_at desc
-        """
+        order by r.failed_at desc, r.tenant
+        limit %s offset %s
+        """,
+        (limit, offset),
     )
     return [Failed(*row) for row in rows]
 

@@ -36,6 +36,7 @@ UNASKED = {
     "operators": "accounts' own: asks itself, act by act",
     "releases list": "what the program itself consists of",
     "scheduler": "a process of the machine",
+    "serve": "a process of the machine",
     "service-hours at": "public, and answered without a database",
     "worker": "a process of the machine",
 }

@@ -326,6 +326,18 @@ def test_a_process_password_that_others_can_read_is_refused(tmp_path: Path) -> N
         process_password(tmp_path, ProcessKind.CONSOLE)
 
 
+def test_a_password_that_systemd_gives_shows_its_access_list_as_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "console.password").write_text("x")
+    (tmp_path / "console.password").chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert process_password(tmp_path, ProcessKind.CONSOLE) == "x"
+    (tmp_path / "console.password").chmod(0o444)
+    with pytest.raises(SecretExposed):
+        process_password(tmp_path, ProcessKind.CONSOLE)
+
+
 def _timed(database: Database, seconds: list[float], **limits: float) -> TenantSessions:
     bounds = database.settings.tenant_sessions.model_copy(update=limits)
     settings = database.settings.model_copy(update={"tenant_sessions": bounds})

@@ -104,7 +104,7 @@ def test_people_are_told_in_tables_what_machines_are_told_in_json(works: Works, 
     assert "queued." in jobs(settings, "run", "minutely").stdout
     works.leader(JOBS, "somebody").keep()
     told = jobs(settings, "list").stdout
-    for words in ("every 0:01:00", "02:30 Mon Sun", "02:30 days -1 1", "on request", "failed", "scheduler somebody."):
+    for words in ("every 1 minutes", "02:30 Mon Sun", "02:30 days -1 1", "on request", "failed", "scheduler somebody."):
         assert words in told
     history = jobs(settings, "history").stdout
     assert "jobs.run_unfinished" in history

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chukan.platform.audit.actor import Actor
+from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.database.roles import ProcessKind
+from chukan.platform.settings import DatabaseSettings
 from chukan.tenants.registry.organisations_file import SHIPPED, shipped
 from chukan.tenants.registry.service import Registry
 from registry.given import FEW, NOW
+from registry.site import Office, opened_office
 from support.database import Database
 
 
@@ -43,3 +47,10 @@ def full(registry: Registry) -> Registry:
 @pytest.fixture(autouse=True)
 def nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(scope="module")
+def office(cluster: tuple[EmbeddedCluster, DatabaseSettings]) -> Iterator[Office]:
+    """The pages over a database that a module's tests share."""
+    with opened_office(cluster) as office:
+        yield office

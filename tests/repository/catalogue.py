@@ -1,4 +1,4 @@
-"""What the code says to people, and what the Japanese catalogue holds of it."""
+"""What code and templates say to people, and what the Japanese catalogue holds of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import ast
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import click
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
+from repository.templates import templates, text_calls
 from repository.tree import ROOT, parsed, product_modules, shown
 
 MESSAGES = "chukan.platform.messages"
@@ -36,9 +38,24 @@ class Saying:
 
 
 def sayings() -> Iterator[Saying]:
-    """Yield every call of ``text`` and ``mark`` in the product."""
+    """Yield every call of ``text`` and ``mark`` in the product: in its modules and in its templates."""
     for path in product_modules():
         yield from sayings_in(path, parsed(path))
+    for path in templates():
+        for call in text_calls(path.read_text("utf-8")):
+            yield Saying(path, call.line, "text", call.literal, call.argument, call.values)
+
+
+def tree_of(path: Path) -> ast.Module:
+    """Return the syntax tree of *path*; a template has none of Python's."""
+    return parsed(path) if path.suffix == ".py" else ast.Module(body=[], type_ignores=[])
+
+
+def library_texts() -> Iterator[str]:
+    """Yield the messages with which WTForms' validators answer; its forms ask our catalogue for them."""
+    with (files("wtforms") / "locale" / "wtforms.pot").open("rb") as source:
+        for entry in read_po(source):
+            yield from [entry.id] if isinstance(entry.id, str) else entry.id
 
 
 def sayings_in(path: Path, tree: ast.Module) -> Iterator[Saying]:

@@ -23,6 +23,7 @@ from chukan.platform.service_hours.outages.rules import (
     TRANSITIONS,
     Outage,
     OutageState,
+    Phase,
     PlannedOutage,
     Span,
     announced_late,
@@ -177,6 +178,27 @@ def test_what_was_cut_short_holds_up_to_there() -> None:
     assert planned().effective() == planned().outage
 
 
+@pytest.mark.parametrize(
+    ("now", "ends", "phase"),
+    [
+        (START - SECOND, END, Phase.COMING),
+        (START, END, Phase.RUNNING),
+        (END - SECOND, END, Phase.RUNNING),
+        (END, END, Phase.OVER),
+        # Cancelled while it ran, a second after its start.
+        (START, START + SECOND, Phase.RUNNING),
+        (START + SECOND, START + SECOND, Phase.OVER),
+        # Cancelled before its start.
+        (START - SECOND, START, Phase.CALLED_OFF),
+        (START, START, Phase.CALLED_OFF),
+        (END, START, Phase.CALLED_OFF),
+    ],
+)
+def test_an_outage_stands_somewhere_in_time(now: datetime, ends: datetime, phase: Phase) -> None:
+    state = OutageState.PLANNED if ends == END else OutageState.CANCELLED
+    assert planned(state, ends).phase(now) is phase
+
+
 # -- properties -----------------------------------------------------------------------------------
 
 spans = st.builds(
@@ -212,3 +234,6 @@ def test_an_outage_that_ends_early_is_the_same_up_to_there(
     cut = stop.until(end)
     stopped = cut is not None and cut.stops(Service.SYSTEM, minute)
     assert stopped is (minute < end and stop.stops(Service.SYSTEM, minute))
+    left = stop.since(end)
+    is_left = left is not None and left.stops(Service.SYSTEM, minute)
+    assert is_left is (minute >= end and stop.stops(Service.SYSTEM, minute))

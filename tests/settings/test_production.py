@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from chukan.platform.settings import DatabaseSettings, EmbeddedSettings, Environment, Settings, VaultSettings
+from chukan.platform.settings import (
+    ConsoleSettings,
+    DatabaseSettings,
+    EmbeddedSettings,
+    Environment,
+    Settings,
+    VaultSettings,
+)
 from chukan.platform.settings.production import refusals
 
 GOOD_URL = "postgresql://db.example:5432/chukan?sslmode=verify-full"
@@ -24,6 +31,7 @@ def refused(url: str = GOOD_URL, **changed: Any) -> list[str]:
         "external_url": "https://console.example",
         "database": DatabaseSettings(url=url, embedded=EmbeddedSettings(directory=Path("/srv/var/postgresql"))),
         "vault": VaultSettings(provider="pkcs11", pkcs11_pin=SecretStr("1234")),
+        "console": ConsoleSettings(certificate_file=Path("chain.pem"), private_key_file=Path("key.pem")),
     }
     return [refusal.key for refusal in refusals(Settings(**(right | changed)))]
 
@@ -34,6 +42,10 @@ def test_a_right_installation_is_not_refused() -> None:
 
 def test_debug_is_refused() -> None:
     assert refused(debug=True) == ["debug"]
+
+
+def test_a_certificate_that_the_front_made_itself_is_refused() -> None:
+    assert refused(console=ConsoleSettings()) == ["console.certificate_file"]
 
 
 def test_the_file_key_provider_is_refused() -> None:

@@ -100,6 +100,16 @@ class Outage:
             yield span.start
             yield span.end
 
+    def closures(self) -> Iterator[Span]:
+        """Yield, in order, the stretches in which its services stand still: all of it but the exceptions."""
+        start = self.span.start
+        for window in self.exceptions:
+            if start < window.start:
+                yield Span(start, window.start)
+            start = window.end
+        if start < self.span.end:
+            yield Span(start, self.span.end)
+
     def clashes(self, other: Outage) -> bool:
         """Return whether both stop one service in one time."""
         return self.span.overlaps(other.span) and bool(self.services & other.services)
@@ -110,6 +120,14 @@ class Outage:
             return None
         windows = (window.until(end) for window in self.exceptions)
         return Outage(span, self.services, tuple(window for window in windows if window), self.description)
+
+    def since(self, start: datetime) -> Outage | None:
+        """Return what is left of it from *start* on, or None if nothing is."""
+        if start >= self.span.end:
+            return None
+        span = Span(max(self.span.start, start), self.span.end)
+        windows = (Span(max(each.start, start), each.end) for each in self.exceptions if each.end > start)
+        return Outage(span, self.services, tuple(windows), self.description)
 
 
 class OutageState(StrEnum):
@@ -124,6 +142,16 @@ TRANSITIONS: dict[OutageState, frozenset[OutageState]] = {
     OutageState.PLANNED: frozenset({OutageState.CANCELLED}),
     OutageState.CANCELLED: frozenset(),
 }
+
+
+class Phase(StrEnum):
+    """Where an outage stands in time."""
+
+    COMING = "coming"
+    RUNNING = "running"
+    OVER = "over"
+    #: Cancelled before it began, so it stops nothing.
+    CALLED_OFF = "called_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +170,14 @@ class PlannedOutage:
     def late(self) -> bool:
         """Whether it was announced late (A0-138)."""
         return announced_late(self.outage.span.start, self.announced_at)
+
+    def phase(self, now: datetime) -> Phase:
+        """Return where it stands at *now*; one cancelled while it ran is over."""
+        if self.effective_end <= self.outage.span.start:
+            return Phase.CALLED_OFF
+        if now < self.outage.span.start:
+            return Phase.COMING
+        return Phase.RUNNING if now < self.effective_end else Phase.OVER
 
     def effective(self) -> Outage | None:
         """Return what of it holds, or None if it was called off before it began."""

@@ -25,6 +25,7 @@ from chukan.platform.service_hours.outages.rules import (
     require_free,
     told,
 )
+from chukan.platform.service_hours.outages.store import OutageEvent
 
 
 class OutageAction(Action):
@@ -74,6 +75,17 @@ class PlannedOutages:
             unit.note(late=planned.late)
         return planned
 
+    def check(
+        self, outage: Outage, *, now: datetime, announced_at: datetime | None = None, late_reason: str | None = None
+    ) -> None:
+        """Let *outage* pass if it could be planned now, as ``plan`` would; nothing is changed or recorded.
+
+        Raises:
+            AnnouncedLate, OutageOverlaps: as ``plan``.
+        """
+        require_announced(outage.span.start, as_utc(announced_at or now), late_reason)
+        require_free(outage, (*self._shipped, *outages_between(self._engine, outage.span)))
+
     def cancel(self, outage: UUID, *, now: datetime, reason: str | None = None) -> PlannedOutage:
         """Cancel an outage: before its start it stops nothing, while it runs it ends *now*.
 
@@ -110,6 +122,24 @@ def outages_from(engine: Engine, instant: datetime) -> tuple[Outage, ...]:
     """
     with engine.connect() as connection:
         return _effective(store.read_outages(connection, ending_after=as_utc(instant)))
+
+
+def planned_between(engine: Engine, span: Span) -> Sequence[PlannedOutage]:
+    """Return the operators' outages that hold somewhere in *span*, by their start."""
+    with engine.connect() as connection:
+        return store.read_between(connection, span)
+
+
+def outage_with_history(engine: Engine, outage: UUID) -> tuple[PlannedOutage, Sequence[OutageEvent]]:
+    """Return one outage and what became of it, oldest first; for the console's log-in alone.
+
+    Raises:
+        OutageUnknown: there is none with this id.
+    """
+    with engine.connect() as connection:
+        if (planned := store.read_outage(connection, outage)) is None:
+            raise OutageUnknown(outage=outage)
+        return planned, store.read_events(connection, outage)
 
 
 def outages_between(engine: Engine, span: Span) -> tuple[Outage, ...]:

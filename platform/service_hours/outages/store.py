@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 
-from chukan.platform.service_hours.outages.rules import Outage, OutageState, PlannedOutage, Span
+from chukan.platform.service_hours.outages.rules import Outage, OutageState, Phase, PlannedOutage, Span
 from chukan.platform.service_hours.outages.tables import PlannedOutageEventRow, PlannedOutageRow
 from chukan.platform.service_hours.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which outages a list shows: those in *phase*, that stop *service*, whose description holds *words*."""
+
+    phase: Phase | None = None
+    service: Service | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutageEvent:
+    """One change of an outage: who made it, when (UTC) and why."""
+
+    event: OutageState
+    at: datetime
+    actor: str
+    reason: str | None
 
 
 def insert_outage(
@@ -73,6 +93,65 @@ def read_outages(connection: Connection, *, ending_after: datetime | None = None
 def read_between(connection: Connection, span: Span) -> list[PlannedOutage]:
     """Return the outages that hold somewhere in *span*, by their start."""
     return _read(connection, _holds() & (PlannedOutageRow.starts_at < span.end) & (_end() > span.start))
+
+
+def count_outages(connection: Connection, wanted: Wanted, now: datetime) -> int:
+    """Return how many outages *wanted* describes, their phases taken at *now*."""
+    count: int = connection.execute(select(func.count(PlannedOutageRow.id)).where(_wanted(wanted, now))).scalar_one()
+    return count
+
+
+def list_outages(
+    connection: Connection,
+    wanted: Wanted,
+    now: datetime,
+    *,
+    order: Literal["start", "end", "announced"],
+    descending: bool,
+    limit: int | None,
+    offset: int,
+) -> list[PlannedOutage]:
+    """Return one page of the outages that *wanted* describes; without *limit*, all from *offset* on."""
+    column = {
+        "start": PlannedOutageRow.starts_at,
+        "end": PlannedOutageRow.effective_end,
+        "announced": PlannedOutageRow.announced_at,
+    }[order].expression
+    keys = (column, PlannedOutageRow.id.expression)
+    query = select(PlannedOutageRow.__table__).where(_wanted(wanted, now)).limit(limit).offset(offset)
+    rows = connection.execute(query.order_by(*(key.desc() if descending else key for key in keys)))
+    return [_outage(row) for row in rows]
+
+
+def read_events(connection: Connection, outage: UUID) -> list[OutageEvent]:
+    """Return the history of one outage, oldest first."""
+    query = select(PlannedOutageEventRow.__table__).where(PlannedOutageEventRow.outage == outage)
+    rows = connection.execute(query.order_by(PlannedOutageEventRow.id))
+    return [OutageEvent(OutageState(row.event), row.at.astimezone(UTC), row.actor, row.reason) for row in rows]
+
+
+def _wanted(wanted: Wanted, now: datetime) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = true()
+    if wanted.phase is not None:
+        found &= _in_phase(wanted.phase, now)
+    if wanted.service is not None:
+        found &= PlannedOutageRow.services.expression.contains([wanted.service.value])
+    if wanted.words:
+        found &= PlannedOutageRow.description.expression.icontains(wanted.words, autoescape=True)
+    return found
+
+
+def _in_phase(phase: Phase, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that ``PlannedOutage.phase`` is *phase* at *now*."""
+    match phase:
+        case Phase.CALLED_OFF:
+            return ~_holds()
+        case Phase.COMING:
+            return _holds() & (PlannedOutageRow.starts_at > now)
+        case Phase.RUNNING:
+            return _holds() & (PlannedOutageRow.starts_at <= now) & (_end() > now)
+        case Phase.OVER:
+            return _holds() & (_end() <= now)
 
 
 def _end() -> ColumnElement[datetime]:

@@ -17,8 +17,9 @@ from chukan.platform.settings.load import pass_settings
 from chukan.tenants.registry.desk import at_desk, changes, reads
 from chukan.tenants.registry.options import DAY, today, word
 from chukan.tenants.registry.people.catalogue import matrices
+from chukan.tenants.registry.people.opening import Opened
 from chukan.tenants.registry.people.rules import ChangeState, Role, Task
-from chukan.tenants.registry.people.service import Opened, People
+from chukan.tenants.registry.people.service import People
 from chukan.tenants.registry.people.store import Change
 from chukan.tenants.registry.people.words import gap_label, role_label, step_label, task_label
 from chukan.tenants.registry.shapes import assignment_shape, change_shape, gap_shape, person_shape

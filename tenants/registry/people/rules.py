@@ -97,6 +97,8 @@ REQUIRED = (
     *(Role.CONTACT_MANAGER, Role.VPN_ADMIN_PRIMARY, Role.VPN_ADMIN_DEPUTY),
     *(Role.SUPPORT_SITE_MANAGER, Role.CLERICAL_CONTACT),
 )
+#: The roles that ``gaps`` asks about.
+MISSED = (*REQUIRED, Role.SYSTEM_ADMIN)
 #: At most one at a time.
 SINGLE = frozenset({Role.VPN_ADMIN_PRIMARY, Role.VPN_ADMIN_DEPUTY})
 #: These log in somewhere, so that somebody who leaves has accounts to be closed.

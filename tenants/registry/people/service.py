@@ -6,24 +6,25 @@ Names, addresses and telephone numbers never enter the trail: people are named t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from chukan.platform.audit.actor import Actor
+from chukan.platform.audit.rules import Detail
 from chukan.platform.audit.service import UnitOfWork
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import text
 from chukan.tenants.registry import store as organisations
 from chukan.tenants.registry.errors import OrganisationRefused
 from chukan.tenants.registry.people import store
-from chukan.tenants.registry.people.errors import AppointmentRefused, HandoverRefused, HandoverUnknown
+from chukan.tenants.registry.people.errors import HandoverRefused, HandoverUnknown
+from chukan.tenants.registry.people.opening import Intent, Opened, Plan, open_change, plan_of, require_appointable
 from chukan.tenants.registry.people.rules import (
     CHANGE_TRANSITIONS,
-    SINGLE,
     TASK_TRANSITIONS,
     ChangeState,
     Gap,
@@ -31,29 +32,16 @@ from chukan.tenants.registry.people.rules import (
     Role,
     Task,
     TaskState,
-    accounts_due,
     gaps,
     is_complete,
-    matrix_on,
-    may_hold,
-    opened_by_leaving,
 )
 from chukan.tenants.registry.people.store import Assignment, Change, Person
-from chukan.tenants.registry.people.words import role_label, step_label
-from chukan.tenants.registry.rules import Span
+from chukan.tenants.registry.people.words import step_label
 from chukan.tenants.registry.trail import RegistryAction
 from chukan.tenants.registry.values import Department, department_label
 
 _EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _TELEPHONE = re.compile(r"[0-9+() -]{6,30}")
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A change that was opened, and what nobody would hold any more from its day on."""
-
-    change: Change
-    warnings: Sequence[Gap]
 
 
 class People:
@@ -87,6 +75,53 @@ class People:
             )
             unit.note(contact=str(id_))
             return store.contact(unit.connection, id_)
+
+    def change_contact(self, contact: UUID, *, name: str, email: str, telephone: str, now: datetime) -> Person:
+        """Put right how a contact is called and reached; the trail says which of it, and never what.
+
+        Raises:
+            OrganisationRefused: a value cannot be.
+            ContactUnknown: there is no such contact.
+        """
+        with self._actor.act(RegistryAction.CHANGE_CONTACT, f"contact:{contact}") as unit:
+            person = store.contact(unit.connection, contact)
+            _lock(unit.connection, person.organisation, now)
+            if fault := _contact_fault(name, email, telephone):
+                raise OrganisationRefused(organisation=contact, reason=fault)
+            values = {"name": name.strip(), "email": email, "telephone": telephone}
+            old = store.contact(unit.connection, contact)
+            changed = [field for field, value in values.items() if getattr(old, field) != value]
+            store.update_contact(unit.connection, contact, values)
+            unit.note(changed=changed)
+            return store.contact(unit.connection, contact)
+
+    def leave(self, contact: UUID, *, on: date, successors: Mapping[UUID, UUID], now: datetime) -> Sequence[Opened]:
+        """Let a contact leave: every role held on the day before is given up from *on* as by ``open_change``.
+
+        *successors* are contacts by the assignment that they take over. Roles that were to begin later do not.
+
+        Raises:
+            HandoverRefused: the person has left already, or a role is being handed over for a later day.
+            AppointmentRefused: a successor cannot hold the role.
+            ContactUnknown: there is no such contact.
+        Source: A0-051.
+        """
+        with self._actor.act(RegistryAction.LEAVE, f"contact:{contact}", on=str(on)) as unit:
+            _lock(unit.connection, store.contact(unit.connection, contact).organisation, now)
+            opened = [
+                open_change(unit, intent, self._matrices, now=now, actor=self._actor.name)
+                for intent in _leaving(unit.connection, contact, on, successors)
+            ]
+            for role in to_begin(unit.connection, contact, on):
+                store.end_assignment(unit.connection, role.id, role.held.span.since)
+            store.update_contact(unit.connection, contact, {"left_on": on})
+            unit.note(handovers=[str(each.change.id) for each in opened])
+            return opened
+
+    def plan_leave(self, contact: UUID, *, on: date, successors: Mapping[UUID, UUID]) -> Sequence[Plan]:
+        """Return what ``leave`` would open, role by role; raises as it. Source: A0-051."""
+        with self._actor.engine.connect() as connection:
+            return [plan_of(connection, each, self._matrices) for each in _leaving(connection, contact, on, successors)]
 
     def appoint(self, contact: UUID, role: Role, *, since: date) -> Assignment:
         """Give a contact a role from the day *since*.
@@ -123,19 +158,18 @@ class People:
             HandoverUnknown: nobody holds such a role.
         Source: A0-051.
         """
+        intent = Intent(assignment, effective_on, successor, leaves)
         act = self._actor.act(RegistryAction.OPEN_HANDOVER, f"assignment:{assignment}", effective_on=str(effective_on))
         with act as unit:
-            outgoing = store.assignment(unit.connection, assignment)
-            _lock(unit.connection, outgoing.organisation, now)
-            outgoing = store.assignment(unit.connection, assignment)
-            before = [each.held for each in store.assignments(unit.connection, outgoing.organisation)]
-            _require_held(unit.connection, outgoing, effective_on)
-            store.end_assignment(unit.connection, assignment, effective_on)
-            follower = successor and _appoint(unit.connection, successor, outgoing.held.role, effective_on)
-            change = self._insert_change(unit, outgoing, follower, effective_on, leaves=leaves, now=now)
-            after = [each.held for each in store.assignments(unit.connection, outgoing.organisation)]
-            there = store.departments(unit.connection, outgoing.organisation)
-            return Opened(change, opened_by_leaving(before, after, there, effective_on))
+            _lock(unit.connection, store.assignment(unit.connection, assignment).organisation, now)
+            opened = open_change(unit, intent, self._matrices, now=now, actor=self._actor.name)
+            unit.note(**_told(opened.change))
+            return opened
+
+    def plan(self, intent: Intent) -> Plan:
+        """Return what ``open_change`` would do; raises as it. Source: A0-051."""
+        with self._actor.engine.connect() as connection:
+            return plan_of(connection, intent, self._matrices)
 
     def finish_task(self, change: UUID, task: Task, *, now: datetime) -> Change:
         """Note that a task is done; with the last one, and the accounts closed, the change is complete.
@@ -190,43 +224,13 @@ class People:
                 # From its first day on: an empty span, which stays to be seen.
                 store.end_assignment(unit.connection, found.successor, found.effective_on)
             store.end_assignment(unit.connection, found.assignment, found.former_until)
+            unit.note(stays=_stays(unit.connection, found))
             return store.change_of(unit.connection, change)
 
     def changes(self, *, organisation: UUID | None = None, states: Sequence[ChangeState] = ()) -> Sequence[Change]:
         """Return changes, the earliest effective first."""
         with self._actor.engine.connect() as connection:
             return store.changes(connection, organisation=organisation, states=states)
-
-    def _insert_change(
-        self,
-        unit: UnitOfWork,
-        outgoing: Assignment,
-        follower: UUID | None,
-        effective_on: date,
-        *,
-        leaves: bool,
-        now: datetime,
-    ) -> Change:
-        role = outgoing.held.role
-        matrix = matrix_on(self._matrices, effective_on)
-        due = accounts_due(role, effective_on, matrix.accounts_within, leaves=leaves)
-        values = {
-            "organisation": outgoing.organisation,
-            "assignment": outgoing.id,
-            "successor": follower,
-            "effective_on": effective_on,
-            "former_until": outgoing.held.span.until,
-            "accounts_due_on": due,
-            "state": ChangeState.OPEN.value,
-            "opened_at": now,
-        }
-        tasks = matrix.tasks_for(role)
-        id_ = store.insert_change(unit.connection, values, tasks)
-        self._note(unit, id_, None, None, ChangeState.OPEN.value, now=now)
-        for each in tasks:
-            self._note(unit, id_, each.task, None, TaskState.OPEN.value, now=now)
-        unit.note(handover=str(id_), role=role.value, tasks=[each.task.value for each in tasks], accounts_due=str(due))
-        return store.change_of(unit.connection, id_)
 
     def _completed(self, unit: UnitOfWork, change: UUID, now: datetime) -> Change:
         found = store.change_of(unit.connection, change)
@@ -254,28 +258,55 @@ class People:
 def _appoint(connection: Connection, contact: UUID, role: Role, since: date) -> UUID:
     person = store.contact(connection, contact)
     organisations.get(connection, str(person.organisation), since, lock=True)
-    label = role_label(role)
-    if not may_hold(role, person.department):
-        raise AppointmentRefused(role=label, reason=text("it belongs to the executive departments"))
-    wanted = Span(since)
-    for held in (each.held for each in store.assignments(connection, person.organisation)):
-        if held.role is not role or not held.span.overlaps(wanted):
-            continue
-        if held.contact == contact:
-            raise AppointmentRefused(role=label, reason=text("this person holds it already"))
-        if role in SINGLE:
-            raise AppointmentRefused(role=label, reason=text("another person holds it on these days"))
+    held = [each.held for each in store.assignments(connection, person.organisation)]
+    require_appointable(store.contact(connection, contact), role, since, held)
     return store.insert_assignment(connection, person.organisation, contact, role, since)
 
 
-def _require_held(connection: Connection, outgoing: Assignment, effective_on: date) -> None:
-    span = outgoing.held.span
-    if not (span.since < effective_on and (span.until is None or effective_on <= span.until)):
-        raise HandoverRefused(reason=text("the role is not held until {day}", day=effective_on))
-    going = [ChangeState.OPEN, ChangeState.COMPLETED]
-    known = store.changes(connection, organisation=outgoing.organisation, states=going)
-    if any(each.assignment == outgoing.id for each in known):
-        raise HandoverRefused(reason=text("the role is being handed over already"))
+def _leaving(connection: Connection, contact: UUID, on: date, successors: Mapping[UUID, UUID]) -> Sequence[Intent]:
+    """Return what a contact's leaving makes to be handed over, each role once."""
+    if store.contact(connection, contact).left_on is not None:
+        raise HandoverRefused(reason=text("this person has left already, or is about to"))
+    held = to_give_up(connection, contact, on)
+    return [Intent(each.id, on, successors.get(each.id), leaves=True) for each in held]
+
+
+def to_give_up(connection: Connection, contact: UUID, on: date) -> Sequence[Assignment]:
+    """Return the roles that a contact holds and would go on to hold on *on*."""
+    return [each for each in _roles_of(connection, contact) if each.held.span.since < on in each.held.span]
+
+
+def to_begin(connection: Connection, contact: UUID, on: date) -> Sequence[Assignment]:
+    """Return the roles of a contact that begin on *on* or later."""
+    return [each for each in _roles_of(connection, contact) if each.held.span.since >= on]
+
+
+def not_ended(connection: Connection, contact: UUID, day: date) -> Sequence[Assignment]:
+    """Return the roles that a contact holds on *day* or will hold."""
+    spans = ((each, each.held.span) for each in _roles_of(connection, contact))
+    return [each for each, span in spans if span.until is None or span.until > max(span.since, day)]
+
+
+def _roles_of(connection: Connection, contact: UUID) -> Sequence[Assignment]:
+    person = store.contact(connection, contact)
+    return [each for each in store.assignments(connection, person.organisation) if each.held.contact == contact]
+
+
+def _stays(connection: Connection, change: Change) -> bool:
+    """Let somebody who was to leave stay after all where they hold a role again beyond that day."""
+    contact = store.assignment(connection, change.assignment).held.contact
+    left_on = store.contact(connection, contact).left_on
+    if left_on is None or (change.former_until is not None and change.former_until <= left_on):
+        return False
+    store.update_contact(connection, contact, {"left_on": None})
+    return True
+
+
+def _told(change: Change) -> Mapping[str, Detail]:
+    """Return what the trail says of a change that was opened."""
+    tasks = [each.task.value for each in change.tasks]
+    due = str(change.accounts_due_on)
+    return {"handover": str(change.id), "role": change.role.value, "tasks": tasks, "accounts_due": due}
 
 
 def _lock(connection: Connection, organisation: UUID, now: datetime) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from chukan.platform.messages import text
 from chukan.tenants.registry.people.errors import ContactUnknown, HandoverUnknown
@@ -35,6 +35,8 @@ class Person:
     name: str
     email: str
     telephone: str
+    #: The first day on which the person does not work there any more.
+    left_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,23 @@ def departments(connection: Connection, organisation: UUID) -> tuple[Department,
     return tuple(department for department in Department if department.value in found)
 
 
+def departments_of(connection: Connection, organisations: Collection[UUID]) -> Mapping[UUID, Sequence[Department]]:
+    """Return the same for each of *organisations*, in one query."""
+    found: dict[UUID, set[str]] = {each: set() for each in organisations}
+    query = select(OrganisationDepartment.__table__).where(OrganisationDepartment.organisation.in_(found))
+    for row in connection.execute(query) if found else ():
+        found[row.organisation].add(row.department)
+    return {each: [one for one in Department if one.value in there] for each, there in found.items()}
+
+
 def insert_contact(connection: Connection, values: Mapping[str, Any]) -> UUID:
     """Add a contact and return its id."""
     return connection.execute(insert(Contact).values(**values).returning(Contact.id)).scalar_one()
+
+
+def update_contact(connection: Connection, id_: UUID, values: Mapping[str, Any]) -> None:
+    """Set columns of a contact."""
+    connection.execute(update(Contact).where(Contact.id == id_).values(**values))
 
 
 def contacts(connection: Connection, organisation: UUID) -> Sequence[Person]:
@@ -108,6 +124,23 @@ def assignments(connection: Connection, organisation: UUID) -> Sequence[Assignme
     query = _assignments().where(RoleAssignment.organisation == organisation)
     order = (RoleAssignment.since, RoleAssignment.id)
     return [_assignment(row) for row in connection.execute(query.order_by(*order))]
+
+
+def held_on(
+    connection: Connection, organisations: Collection[UUID], roles: Collection[Role], day: date
+) -> Mapping[UUID, Sequence[Held]]:
+    """Return who holds which of *roles* on *day* in each of *organisations*, in one query."""
+    found: dict[UUID, list[Held]] = {each: [] for each in organisations}
+    query = _assignments().where(
+        RoleAssignment.organisation.in_(found),
+        Contact.organisation.in_(found),
+        RoleAssignment.role.in_([role.value for role in roles]),
+        RoleAssignment.since <= day,
+        or_(RoleAssignment.until.is_(None), RoleAssignment.until > day),
+    )
+    for row in connection.execute(query) if found else ():
+        found[row.organisation].append(_held(row))
+    return found
 
 
 def assignment(connection: Connection, id_: UUID) -> Assignment:
@@ -264,9 +297,12 @@ def _change(row: Row[Any], tasks: Sequence[OpenTask]) -> Change:
 
 
 def _person(row: Row[Any]) -> Person:
-    return Person(row.id, row.organisation, Department(row.department), row.name, row.email, row.telephone)
+    return Person(row.id, row.organisation, Department(row.department), row.name, row.email, row.telephone, row.left_on)
 
 
 def _assignment(row: Row[Any]) -> Assignment:
-    held = Held(row.contact, Department(row.department), Role(row.role), Span(row.since, row.until))
-    return Assignment(row.id, row.organisation, held)
+    return Assignment(row.id, row.organisation, _held(row))
+
+
+def _held(row: Row[Any]) -> Held:
+    return Held(row.contact, Department(row.department), Role(row.role), Span(row.since, row.until))

@@ -24,6 +24,7 @@ class Contact(SharedBase):
     email: Mapped[str]
     telephone: Mapped[str]
     created_at: Mapped[datetime]
+    left_on: Mapped[date | None]
 
 
 class RoleAssignment(SharedBase):

@@ -63,9 +63,26 @@ def step_label(state: ChangeState | TaskState) -> str:
     return text(_STATES[state])
 
 
+#: Steps in the history of a hand-over that are neither a state of it nor of a task.
+_EVENTS: Mapping[str, str] = {
+    **{state.value: word for state, word in _STATES.items()},
+    "accounts_closed": mark("the accounts are closed"),
+}
+
+
+def event_label(to: str) -> str:
+    """Return what a step of a hand-over's history came to, in the reader's language."""
+    return text(_EVENTS[to])
+
+
+def gap_kind_label(kind: GapKind) -> str:
+    """Return what is wrong, in the reader's language."""
+    return text(_GAPS[kind])
+
+
 def gap_label(gap: Gap) -> str:
     """Return which role is held wrongly, where, and how, in the reader's language."""
-    told = {"role": role_label(gap.role), "gap": text(_GAPS[gap.kind])}
+    told = {"role": role_label(gap.role), "gap": gap_kind_label(gap.kind)}
     if gap.department is None:
         return text("{role}: {gap}", **told)
     return text("{role}, {department}: {gap}", department=department_label(gap.department), **told)

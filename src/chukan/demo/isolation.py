@@ -1,4 +1,4 @@
-"""``chukan demo``: one thing at a time, shown on a system of its own that is gone afterwards."""
+"""``chukan demo isolation``: what keeps tenants apart, shown on a system of its own that is gone afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chukan.platform.audit.service import audited
 from chukan.platform.audit.sink import FileSink
 from chukan.platform.audit.verifier import Verified, verify
 from chukan.platform.clock import SystemClock
-from chukan.platform.command_line import TranslatedGroup, print_table
+from chukan.platform.command_line import TranslatedCommand, print_table
 from chukan.platform.database.attack_runner import FACTS, Given, run_attacks
 from chukan.platform.database.check import check_database
 from chukan.platform.database.cli import print_findings, print_outcomes
@@ -60,12 +60,7 @@ class DemoAction(Action):
     WRITE = "demo:fact:write"
 
 
-@click.group(cls=TranslatedGroup)
-def demo() -> None:
-    """Show the platform at work, on a system of its own that is gone afterwards."""
-
-
-@demo.command()
+@click.command(cls=TranslatedCommand)
 def isolation() -> None:
     """Attack one tenant from another, then tamper with the audit trail and see it found."""
     with _system() as system:

@@ -1,0 +1,92 @@
+"""What the demonstration is made of: ``config/demonstration.toml``, validated whole when it is read."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import time
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from chukan.platform.accounts.rules import Role
+from chukan.tenants.registry.values import Kind
+
+FILE = "demonstration.toml"
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InventedOperator(_Data):
+    """A person who can log in to the demonstration."""
+
+    login: str
+    name: str
+    number: str
+    roles: tuple[Role, ...]
+
+
+class InventedUnion(_Data):
+    """A union that does not exist, of members that do (their codes)."""
+
+    name: str
+    kana: str
+    kind: Kind
+    prefecture: str
+    members: tuple[str, ...]
+
+
+class ToProvision(_Data):
+    """Who gets a tenant, in this order: so many of the unions, then these codes."""
+
+    unions: int
+    codes: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many tenants that are."""
+        return self.unions + len(self.codes)
+
+
+class SundayOutage(_Data):
+    """The planned outage: wall-clock times in Tokyo, and a window in it in which the ordinary hours hold."""
+
+    start: time
+    end: time
+    exception_start: time
+    exception_end: time
+    description: str
+
+
+class FirstMail(_Data):
+    """To whom the mail goes that shows that mail leaves."""
+
+    recipient: str
+
+
+class Contents(_Data):
+    """All of it."""
+
+    operators: tuple[InventedOperator, ...]
+    unions: tuple[InventedUnion, ...]
+    provisioned: ToProvision
+    outage: SundayOutage
+    mail: FirstMail
+
+
+def contents_of(document: dict[str, Any]) -> Contents:
+    """Return the contents that *document* (parsed TOML) describes.
+
+    Raises:
+        pydantic.ValidationError: something in it is missing, unknown or wrong.
+    """
+    return Contents.model_validate(document)
+
+
+@cache
+def shipped_contents() -> Contents:
+    """Return the contents that come with the program; raises as ``contents_of``."""
+    return contents_of(tomllib.loads((files("chukan") / "config" / FILE).read_text("utf-8")))
