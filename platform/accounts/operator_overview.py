@@ -170,6 +170,12 @@ def login_names(connection: Connection, actors: Collection[str]) -> Mapping[str,
     return {operator_reference(row.id): row.login for row in connection.execute(query)} if ids else {}
 
 
+def actor_with(connection: Connection, login: str) -> str | None:
+    """Return the actor, as the trail names it, whose log-in name is *login*; None if no operator has it."""
+    found = connection.execute(select(AccountRow.id).where(_OPERATOR, AccountRow.login == login)).scalar_one_or_none()
+    return None if found is None else operator_reference(found)
+
+
 def _account_of(actor: str) -> UUID | None:
     try:
         return UUID(actor.removeprefix("operator:")) if actor.startswith("operator:") else None

@@ -11,7 +11,7 @@ from chukan.platform.audit.cli import SignerOf, commands
 from chukan.platform.audit.freshness import judge_freshness, judge_sink, limits_of, read_unsealed
 from chukan.platform.audit.sealer import Sealer, counted
 from chukan.platform.audit.sink import FileSink
-from chukan.platform.audit.web import PAGES
+from chukan.platform.audit.web import AS_RECORDED, People, pages
 from chukan.platform.component import Check, CheckResult, Command, Component, Job
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
@@ -20,8 +20,11 @@ from chukan.platform.settings import AuditSettings, Settings
 T = TypeVar("T")
 
 
-def component(settings: Callable[[], Settings], *, signer: SignerOf) -> Component:
-    """Return commands, checks, metrics and the sealing job; the vault's *signer* is injected by the wiring."""
+def component(settings: Callable[[], Settings], *, signer: SignerOf, people: People = AS_RECORDED) -> Component:
+    """Return commands, checks, metrics, pages and the sealing job.
+
+    The vault's *signer*, and who the trail's actors are (*people*), are injected by the wiring.
+    """
 
     def stale(_now: datetime) -> CheckResult:
         with engine_of(settings().database, ProcessKind.POLLER) as engine:
@@ -43,7 +46,7 @@ def component(settings: Callable[[], Settings], *, signer: SignerOf) -> Componen
             Check("audit-sink-mismatch", "audit-sink-mismatch", timedelta(seconds=30), mismatch, live=False),
         ),
         metrics=metrics.DOCUMENTED,
-        pages=(PAGES,),
+        pages=(pages(people),),
         jobs=(Job("audit-seal", seal, every=timedelta(seconds=AuditSettings().seal_every_seconds)),),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from chukan.console import component as console
@@ -10,9 +10,11 @@ from chukan.demo import demo
 from chukan.helpdesk import component as helpdesk
 from chukan.monitoring import component as monitoring
 from chukan.platform.accounts import component as accounts
+from chukan.platform.accounts.operator_overview import actor_with, login_names
 from chukan.platform.audit import component as audit
 from chukan.platform.audit.actor import Actor
 from chukan.platform.audit.ports import Signer
+from chukan.platform.audit.web import People
 from chukan.platform.component import Command, Component, Job
 from chukan.platform.database import component as database
 from chukan.platform.jobs import component as jobs
@@ -43,11 +45,11 @@ def components() -> tuple[Component, ...]:
         logs.component(),
         database.component(_settings),
         vault.component(_settings),
-        audit.component(_settings, signer=signer_of),
+        audit.component(_settings, signer=signer_of, people=People(_names, _actor)),
         accounts.component(_settings, kinds=kinds()),
         jobs.component(_settings, all_jobs=all_jobs),
         mail.component(_settings),
-        service_hours.component(_settings, affected=_affected),
+        service_hours.component(_settings, affected=_affected, named=_named),
         registry.component(_settings),
         tenants.component(),
         vpn.component(),
@@ -72,6 +74,21 @@ def signer_of(settings: Settings) -> Signer:
 def _affected(visit: Here, day: date) -> Mapping[Generation, int]:
     """Return how many organisations each generation serves on *day*: whom an outage concerns."""
     return Registry(Actor(visit.engine, visit.actor, visit.request)).affected(day)
+
+
+def _names(visit: Here, actors: Collection[str]) -> Mapping[str, str]:
+    """Return the log-in names of those *actors* of the trail that are operators."""
+    with visit.engine.connect() as connection:
+        return login_names(connection, actors)
+
+
+def _actor(visit: Here, login: str) -> str | None:
+    with visit.engine.connect() as connection:
+        return actor_with(connection, login)
+
+
+def _named(visit: Here, actor: str) -> str:
+    return _names(visit, {actor}).get(actor, actor)
 
 
 def _settings() -> Settings:

@@ -17,6 +17,7 @@ from alembic.script import Script as Revision
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
+from chukan.platform.messages import text
 from chukan.tenants.provisioning.scripts import Script
 from chukan.tenants.releases.errors import RevisionUnknown
 
@@ -47,8 +48,8 @@ def head() -> str:
 
 
 def revisions() -> list[tuple[str, str]]:
-    """Return all revisions with what they are for, oldest first."""
-    return [(revision.revision, revision.doc) for revision in _between(None, head())]
+    """Return all revisions with what they are for, in the reader's language, oldest first."""
+    return [(revision.revision, text(revision.module.PURPOSE)) for revision in _between(None, head())]
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 
 from chukan.platform.audit.rules import AuditEntry, Outcome
 from chukan.platform.audit.service import Chain, append
-from chukan.platform.audit.web import PAGES
+from chukan.platform.audit.web import People, pages
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.identifiers import PLATFORM
 from support.audit import Act, Trail
@@ -21,7 +21,11 @@ READ = "audit:entry:read"
 
 @pytest.fixture
 def visited(database: Database) -> Visited:
-    return application_of([PAGES], database.engine(ProcessKind.CONSOLE))
+    people = People(
+        names=lambda _here, actors: {"operator:one": "tanaka"} if "operator:one" in actors else {},
+        actor=lambda _here, login: "operator:one" if login == "tanaka" else None,
+    )
+    return application_of([pages(people)], database.engine(ProcessKind.CONSOLE))
 
 
 @pytest.fixture
@@ -54,10 +58,31 @@ def test_entries_are_listed_newest_first(visited: Visited) -> None:
 
 
 @pytest.mark.usefixtures("given")
+def test_an_operator_is_told_by_the_log_in_name_and_the_file_has_both(visited: Visited) -> None:
+    visited.enter(READ)
+    rows = visited.get("/audit").text.split("<tbody>")[1]
+    assert "tanaka" in rows
+    assert "operator:one" not in rows
+    file = visited.get("/audit?format=csv").text
+    assert "tanaka" in file
+    assert "operator:one" in file
+
+
+@pytest.mark.usefixtures("given")
+def test_a_log_in_name_that_nobody_has_is_told_at_its_field(visited: Visited) -> None:
+    visited.enter(READ)
+    page = visited.get("/audit?actor=nobody")
+    assert page.status_code == 422
+    check_page(page.text)
+    assert 'href="#filter-actor"' in page.text
+
+
+@pytest.mark.usefixtures("given")
 @pytest.mark.parametrize(
     ("query", "seen", "unseen"),
     [
         ("actor=operator:one", "thing:1", "system:root"),
+        ("actor=tanaka", "thing:1", "system:root"),
         ("action=tests:thing:read", "thing:2", "thing:1"),
         ("action=tests:thing:", "thing:1", "elsewhere"),
         ("subject=thing:2", "system:root", "thing:1"),

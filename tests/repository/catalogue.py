@@ -116,9 +116,12 @@ def marked_names(tree: ast.Module) -> frozenset[str]:
 
 
 def marked_fields(trees: Iterable[ast.Module]) -> frozenset[str]:
-    """Return the names of fields and parameters that are somewhere given ``mark(…)`` directly."""
+    """Return the names of fields, parameters and modules' constants that are somewhere given ``mark(…)`` directly."""
     calls, parameters = [], {}
+    found: set[str] = set()
     for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Module):
+            found.update(_marked_constants(node))
         if isinstance(node, ast.Call):
             calls.append(node)
         elif isinstance(node, ast.ClassDef):
@@ -126,12 +129,17 @@ def marked_fields(trees: Iterable[ast.Module]) -> frozenset[str]:
             parameters[node.name] = [target.id for target in own if isinstance(target, ast.Name)]
         elif isinstance(node, ast.FunctionDef):
             parameters[node.name] = [each.arg for each in node.args.args]
-    found: set[str] = set()
     for call in calls:
         names = parameters.get(ast.unparse(call.func), [])
         found.update(name for name, value in zip(names, call.args, strict=False) if _is_mark(value))
         found.update(word.arg for word in call.keywords if word.arg and _is_mark(word.value))
     return frozenset(found)
+
+
+def _marked_constants(tree: ast.Module) -> Iterator[str]:
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and _is_mark(statement.value):
+            yield from (target.id for target in statement.targets if isinstance(target, ast.Name))
 
 
 def _is_mark(node: ast.expr) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0001"
 down_revision = None
+PURPOSE = mark("What an organisation sets for itself, with its date")
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0002"
 down_revision = "0001"
+PURPOSE = mark("Why an organisation changed a setting")
 branch_labels = None
 depends_on = None
 
