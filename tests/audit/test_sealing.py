@@ -136,7 +136,7 @@ def test_a_late_sealer_is_fenced_off_by_the_number(trail: Trail) -> None:
 def test_a_frozen_sealer_loses_its_right(trail: Trail) -> None:
     trail.record_platform()
     with trail.database.login(ProcessKind.SCHEDULER) as frozen:
-        frozen.execute("set idle_in_transaction_session_timeout = '200ms'")
+        frozen.execute("set idle_in_transaction_session_timeout = '2s'")
         frozen.execute("begin")
         frozen.execute("select platform_api.lock_audit_sealer()")
         with pytest.raises(SealerBusy):
