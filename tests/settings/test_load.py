@@ -88,6 +88,8 @@ def test_every_shipped_file_is_right_by_itself(environment: Environment, tmp_pat
     own = {
         "CHUKAN_DATABASE__URL": "postgresql://db.example/chukan?sslmode=verify-full",
         "CHUKAN_EXTERNAL_URL": "https://console.example",
+        "CHUKAN_CONSOLE__CERTIFICATE_FILE": "console.crt",
+        "CHUKAN_CONSOLE__PRIVATE_KEY_FILE": "console.key",
     }
     settings = load(environment=environment, variables=own, working_directory=tmp_path).settings
     assert settings.environment is environment
@@ -206,7 +208,8 @@ def test_a_wrong_value_is_told_even_if_a_later_layer_replaces_it(tmp_path: Path)
 
 def test_what_production_refuses_is_told_together_with_what_is_wrong(tmp_path: Path) -> None:
     found = problems(tmp_path, {"CHUKAN_ENVIRONMENT": "production", "CHUKAN_DATABASE__POOL_SIZE": "0"})
-    assert [problem.key for problem in found] == ["database.pool_size", "external_url", "database.url"]
+    expected = ["database.pool_size", "external_url", "database.url", "console.certificate_file"]
+    assert [problem.key for problem in found] == expected
 
 
 def test_a_syntax_error_is_told_with_line_and_column(tmp_path: Path) -> None:
@@ -268,7 +271,8 @@ def test_machines_get_the_list(tmp_path: Path) -> None:
 
 
 def test_sections_are_what_holds_leaves() -> None:
-    assert sections() == {"database", "database.embedded", "database.tenant_sessions", "vault", "audit", "mail", "logs"}
+    database = {"database", "database.embedded", "database.tenant_sessions"}
+    assert sections() == {*database, "vault", "audit", "mail", "logs", "console"}
 
 
 def test_every_leaf_has_a_meaning_and_its_default_passes_through_its_variable(tmp_path: Path) -> None:
