@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime ## start the whole platform in var/demo, filled; Ctrl-C s
 demo-reset: $(VENV)/.runtime ## stop the demonstration, if it runs, and clear var/demo
 	$(BIN)/chukan demo reset $(ARGS)
 
-test: lint ## lint, types, import direction, all tests but the slow ones, wheel check (about ten minutes)
+test: lint ## lint, types, import direction, all tests but the slow ones, wheel check (a quarter of an hour)
 	scripts/os-packages
 	$(PYTEST) -m "not slow" $(ARGS)
 

@@ -116,12 +116,9 @@ def marked_names(tree: ast.Module) -> frozenset[str]:
 
 
 def marked_fields(trees: Iterable[ast.Module]) -> frozenset[str]:
-    """Return the names of fields, parameters and modules' constants that are somewhere given ``mark(…)`` directly."""
+    """Return the names of fields and parameters that are somewhere given ``mark(…)`` directly."""
     calls, parameters = [], {}
-    found: set[str] = set()
     for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, ast.Module):
-            found.update(_marked_constants(node))
         if isinstance(node, ast.Call):
             calls.append(node)
         elif isinstance(node, ast.ClassDef):
@@ -129,6 +126,7 @@ def marked_fields(trees: Iterable[ast.Module]) -> frozenset[str]:
             parameters[node.name] = [target.id for target in own if isinstance(target, ast.Name)]
         elif isinstance(node, ast.FunctionDef):
             parameters[node.name] = [each.arg for each in node.args.args]
+    found: set[str] = set()
     for call in calls:
         names = parameters.get(ast.unparse(call.func), [])
         found.update(name for name, value in zip(names, call.args, strict=False) if _is_mark(value))
@@ -136,10 +134,16 @@ def marked_fields(trees: Iterable[ast.Module]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _marked_constants(tree: ast.Module) -> Iterator[str]:
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and _is_mark(statement.value):
-            yield from (target.id for target in statement.targets if isinstance(target, ast.Name))
+def marked_constants(trees: Iterable[ast.Module]) -> frozenset[str]:
+    """Return the names of modules' constants that are ``mark(…)`` itself: known where they are asked of a module."""
+    return frozenset(
+        target.id
+        for tree in trees
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and _is_mark(statement.value)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    )
 
 
 def _is_mark(node: ast.expr) -> bool:

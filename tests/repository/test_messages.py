@@ -15,6 +15,7 @@ from repository.catalogue import (
     entries,
     help_texts,
     library_texts,
+    marked_constants,
     marked_fields,
     marked_names,
     obsolete,
@@ -79,11 +80,13 @@ def test_a_text_is_given_the_values_of_its_places() -> None:
 
 
 def test_only_marked_texts_are_translated_later() -> None:
-    fields = marked_fields(parsed(path) for path in product_modules())
-    assert [saying.where for saying in sayings() if not is_known(saying, tree_of(saying.path), fields)] == []
+    trees = [parsed(path) for path in product_modules()]
+    fields, constants = marked_fields(trees), marked_constants(trees)
+    unknown = [each.where for each in sayings() if not is_known(each, tree_of(each.path), fields, constants)]
+    assert unknown == []
 
 
-def is_known(saying: Saying, tree: ast.Module, fields: frozenset[str]) -> bool:
+def is_known(saying: Saying, tree: ast.Module, fields: frozenset[str], constants: frozenset[str] = frozenset()) -> bool:
     """Return whether the catalogue can know what *saying* says: a literal, or something that was marked."""
     if saying.literal is not None:
         return True
@@ -91,7 +94,8 @@ def is_known(saying: Saying, tree: ast.Module, fields: frozenset[str]) -> bool:
         return False
     named = {node.id for node in ast.walk(saying.argument) if isinstance(node, ast.Name)}
     taken = {node.attr for node in ast.walk(saying.argument) if isinstance(node, ast.Attribute)}
-    is_marked = bool((named | taken) & (marked_names(tree) | fields))
+    # Another module's constant is known by its attribute alone: a name of our own may mean something else.
+    is_marked = bool((named | taken) & (marked_names(tree) | fields) or taken & constants)
     return is_marked or shown(saying.path) in TRANSLATORS
 
 
@@ -138,3 +142,11 @@ def test_an_error_is_raised_with_the_values_that_it_shows() -> None:
                 if None not in given and (missing := shows[ast.unparse(node.func)] - given):
                     lacking.append(f"{shown(path)}:{node.lineno}: {', '.join(sorted(map(str, missing)))}")
     assert lacking == []
+
+
+@pytest.mark.parametrize(("code", "known"), [("text(module.PURPOSE)", True), ("text(PURPOSE)", False)])
+def test_another_modules_constant_is_known_by_its_attribute_alone(code: str, known: bool) -> None:
+    constants = marked_constants([ast.parse('PURPOSE = mark("What for")')])
+    tree = ast.parse(f"from chukan.platform.messages import mark, text\n{code}")
+    (saying,) = sayings_in(Path(__file__), tree)
+    assert is_known(saying, tree, frozenset(), constants) is known
