@@ -9,6 +9,7 @@ from chukan.platform.component import Check, CheckResult, Command, Component
 from chukan.platform.service_hours.checks import check_calendar
 from chukan.platform.service_hours.cli import service_hours
 from chukan.platform.service_hours.data import shipped_schedule
+from chukan.platform.service_hours.deadlines import deadlines
 from chukan.platform.service_hours.web import Affected, Named, as_recorded, pages
 from chukan.platform.settings import Settings
 
@@ -27,7 +28,7 @@ def component(
 
     return Component(
         name="service-hours",
-        commands=(Command(service_hours),),
+        commands=(Command(service_hours), Command(deadlines)),
         checks=(Check("service-hours-calendar", "service-hours-calendar", timedelta(seconds=5), calendar),),
         pages=() if affected is None else (pages(affected=affected, named=named),),
     )

@@ -103,3 +103,21 @@ class OutageOver(ChukanError):
     failure = Failure.CONFLICT
     message = mark("The planned outage {outage} ended at {end}.")
     hint = mark("Only an outage that has not ended can be cancelled.")
+
+
+class DeadlineUnknown(ChukanError):
+    """A deadline is asked for of a day before the first that its rule holds for."""
+
+    code = "service_hours.deadline_unknown"
+    failure = Failure.BAD_INPUT
+    message = mark("No deadline is known for {day}.")
+    hint = mark("Ask about a later day; config/deadlines.toml says from when each rule holds.")
+
+
+class DeadlinesMalformed(ChukanError):
+    """The shipped deadlines cannot be used as they are written."""
+
+    code = "service_hours.deadlines_malformed"
+    failure = Failure.CONFIGURATION
+    message = mark("The deadlines cannot be used: {reason}.")
+    hint = mark("Put config/deadlines.toml right.")

@@ -198,6 +198,51 @@ class MailSettings(Section):
     )
 
 
+class NetworkSettings(Section):
+    """The national network: where it is, what is shown to it, and how patiently messages are sent."""
+
+    url: str = Field(
+        default="",
+        pattern=r"^(https://[^/\s?#]+/?)?$",
+        description="https://host:port of the national network; while this is empty, messages wait in the outbox.",
+    )
+    ca_file: OptionalPath = Field(
+        default=None, description="The network's certificate authority (PEM); it vouches for its keys as well."
+    )
+    client_certificate_file: OptionalPath = Field(
+        default=None, description="The platform's certificate (PEM) that the network asks for."
+    )
+    client_key_file: OptionalPath = Field(
+        default=None, description="Its private key (PEM); empty if it stands in the certificate's file."
+    )
+    connect_seconds: float = Field(default=5, gt=0, le=60, description="Longest wait for a connection.")
+    answer_seconds: float = Field(default=30, gt=0, le=300, description="Longest silence of the network.")
+    request_seconds: float = Field(default=60, gt=0, le=600, description="Longest time that one request may take.")
+    senders: int = Field(default=4, ge=1, le=64, description="Organisations whose messages are sent at once.")
+    batch_size: int = Field(
+        default=10, ge=1, le=100, description="Messages of one organisation before the next one's turn."
+    )
+    max_attempts: int = Field(
+        default=24,
+        ge=1,
+        le=1000,
+        description="A message without a receipt after so many attempts becomes a dead letter.",
+    )
+    retry_first_seconds: float = Field(
+        default=2, gt=0, description="Longest wait before the second attempt; it doubles each time."
+    )
+    retry_longest_seconds: float = Field(
+        default=3600, gt=0, le=86_400, description="Longest wait between two attempts."
+    )
+    relay_every_seconds: float = Field(default=5, gt=0, le=600, description="Pause between two looks at what is due.")
+    masters_every_minutes: int = Field(
+        default=60, ge=1, le=1440, description="Pause between two looks for new masters."
+    )
+    stale_after_minutes: Annotated[int, Field(ge=1)] = Field(
+        default=15, description="Messages that have waited longer than this raise exchange-oldest-unsent."
+    )
+
+
 class ConsoleSettings(Section):
     """The operators' console and the front that terminates TLS for it."""
 
@@ -216,6 +261,31 @@ class ConsoleSettings(Section):
     )
     probe_seconds: float = Field(
         default=5, gt=0, le=60, description="How long the answer of the checks stands before they are asked again."
+    )
+
+
+class GatewaySettings(Section):
+    """The way in for the organisations' systems and the national network, and its front with client certificates."""
+
+    host: str = Field(
+        default="localhost",
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        description="Host name under which systems connect; a name, not an address.",
+    )
+    port: int = Field(default=8444, ge=1, le=65535, description="Port on which the front listens for systems.")
+    bind: str = Field(default="127.0.0.1", description="Address on which the front listens for systems.")
+    certificate_file: OptionalPath = Field(default=None, description="Certificate chain (PEM) of the gateway's host.")
+    private_key_file: OptionalPath = Field(default=None, description="The certificate's private key (PEM).")
+    client_ca_file: OptionalPath = Field(
+        default=None, description="The authority (PEM) that vouches for the systems' client certificates."
+    )
+    runtime_directory: Path = Field(
+        default=Path("var/run/gateway"), description="Folder of the gateway's sockets and of the front's state."
+    )
+    threads: int = Field(default=16, ge=1, le=128, description="Requests that the gateway answers at once.")
+    probe_port: int = Field(default=9109, ge=1, le=65535, description="Port on 127.0.0.1 for the gateway's /healthz.")
+    answers_kept_hours: int = Field(
+        default=72, ge=1, le=720, description="How long the answer to a request is kept under its idempotency key."
     )
 
 
@@ -246,5 +316,7 @@ class Settings(Section):
     vault: VaultSettings = VaultSettings()
     audit: AuditSettings = AuditSettings()
     mail: MailSettings = MailSettings()
+    network: NetworkSettings = NetworkSettings()
     console: ConsoleSettings = ConsoleSettings()
+    gateway: GatewaySettings = GatewaySettings()
     logs: LogSettings = LogSettings()

@@ -1,0 +1,1 @@
+"""The gateway: the process through which organisations' systems and the national network reach the platform."""

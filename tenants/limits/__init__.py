@@ -1,0 +1,1 @@
+"""What an organisation may send in a day, as data with dates and as rules."""

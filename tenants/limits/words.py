@@ -1,0 +1,22 @@
+"""How a decision on a limit is told to people."""
+
+from __future__ import annotations
+
+from chukan.platform.messages import mark, text
+from chukan.tenants.limits.rules import Decision, Verdict
+
+_REASONS = {
+    Verdict.ACCEPTED: mark("It is within the day's limits."),
+    Verdict.EXEMPTED: mark("It is over the day's limits; an exemption was approved for the day."),
+    Verdict.NOTHING_IN_IT: mark("A file holds at least one record and one byte."),
+    Verdict.TOO_MANY_RECORDS: mark("Too many records: {records} records and {kb} KB are left of the day."),
+    Verdict.TOO_LARGE: mark("Too large: {records} records and {kb} KB are left of the day."),
+    Verdict.TOO_MANY_AND_TOO_LARGE: mark(
+        "Too many records, and too large: {records} records and {kb} KB are left of the day."
+    ),
+}
+
+
+def reason_of(decision: Decision) -> str:
+    """Return one sentence that says why, with both remainders where they matter."""
+    return text(_REASONS[decision.verdict], records=f"{decision.left.records:,}", kb=f"{decision.left.kb:,}")

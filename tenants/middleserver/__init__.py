@@ -1,0 +1,1 @@
+"""The middle server of one organisation: its functions, each in its folder."""

@@ -1,0 +1,59 @@
+"""The gateway's services over its own log-in, opened once in the process that serves."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import timedelta
+
+from chukan.platform.clock import Clock, SystemClock
+from chukan.platform.database.engines import engine_of
+from chukan.platform.database.roles import ProcessKind
+from chukan.platform.database.tenant_sessions import TenantSessions
+from chukan.platform.settings import Settings
+from chukan.platform.vault.credentials import VaultCredentials
+from chukan.platform.vault.providers import key_provider
+from chukan.platform.vault.service import Vault
+from chukan.tenants.limits.budget import RegisteredLimits
+from chukan.tenants.middleserver.connections.answers import Answers
+from chukan.tenants.middleserver.connections.data import shipped_rates, shipped_test_persons
+from chukan.tenants.middleserver.connections.intake import Intake
+from chukan.tenants.middleserver.connections.service import Doorkeeper
+from chukan.tenants.middleserver.connections.web import Services
+from chukan.tenants.middleserver.duplicate_copies.copies import Copies
+from chukan.tenants.middleserver.duplicate_copies.ports import LimitedDay
+from chukan.tenants.middleserver.duplicate_copies.service import Uploads
+from chukan.tenants.middleserver.gate import Gate
+from chukan.tenants.middleserver.transmission.desk import FeaturesOf, authority_of, reception_for
+
+
+def opened(settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Clock | None = None) -> Services:
+    """Return the gateway's services; what they hold open is closed with *stack*.
+
+    Raises:
+        SecretMissing: this machine was not given the gateway's log-in.
+        NetworkFilesUnusable: the settings name a network, but its files cannot be read.
+        DataMalformed: a file in config/ is wrong.
+    """
+    engine = stack.enter_context(engine_of(settings.database, ProcessKind.GATEWAY))
+    vault = Vault(engine, key_provider(settings.vault), cache_seconds=settings.vault.cache_seconds)
+    credentials = VaultCredentials(engine, vault, cache_seconds=settings.vault.cache_seconds)
+    sessions = TenantSessions(settings.database, engine, credentials)
+    stack.callback(sessions.close)
+    uploads = Uploads(sessions, vault, LimitedDay(RegisteredLimits(engine).standing))
+    answers = Answers(sessions, vault, kept=timedelta(hours=settings.gateway.answers_kept_hours))
+    reception = authority = None
+    if settings.network.url:
+        network = settings.network
+        reception = stack.enter_context(reception_for(network, engine, sessions, vault, features(vault)))
+        authority = authority_of(network)
+    return Services(
+        clock=clock or SystemClock(),
+        gate=Gate(engine),
+        doorkeeper=Doorkeeper(engine, shipped_rates()),
+        answers=answers,
+        uploads=uploads,
+        copies=Copies(sessions, vault),
+        intake=Intake(sessions, vault, uploads, answers, shipped_test_persons()),
+        reception=reception,
+        network_authority=authority,
+    )

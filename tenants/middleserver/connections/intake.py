@@ -1,0 +1,163 @@
+"""Messages of existing systems: read, compared with the certificate, done once, answered.
+
+Source: A0-155; A0-157, A0-152 (their part for existing systems); decision 30.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from chukan.platform.database.tenant_sessions import TenantSessions
+from chukan.platform.vault.service import Vault
+from chukan.tenants.middleserver.connections.answers import Answers, Reply
+from chukan.tenants.middleserver.connections.errors import FileMismatch
+from chukan.tenants.middleserver.connections.rules import Allowed, System, TestPersons
+from chukan.tenants.middleserver.connections.trial import Trial
+from chukan.tenants.middleserver.duplicate_copies.errors import UploadUnknown
+from chukan.tenants.middleserver.duplicate_copies.service import Uploads
+from chukan.tenants.middleserver.duplicate_copies.store import Upload
+from chukan.tenants.middleserver.duplicate_copies.trail import Caller
+from chukan.tenants.middleserver.formats.codes import AddressNumber, SystemId, address_number
+from chukan.tenants.middleserver.formats.messages import (
+    Message,
+    MessageHeader,
+    MessageMode,
+    add,
+    new_message,
+    parse,
+    render,
+)
+from chukan.tenants.middleserver.linkage_codes.acquisition import Acquisition, Requested
+from chukan.tenants.middleserver.linkage_codes.acquisition import Caller as CodeCaller
+from chukan.tenants.middleserver.security.certificates.service import Keys
+from chukan.tenants.middleserver.security.masters.package import PLATFORM_SYSTEM
+from chukan.tenants.middleserver.transmission.service import identity
+
+REGISTRATION, REGISTRATION_ANSWER = "IF_DBM_20113_R01", "IF_DBM_X0011_S01"
+CODES, CODES_ANSWER = "IF_FGU_X0011_R01", "IF_FGU_X0011_S01"
+XML = "application/xml; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of a system: the id that ties its traces together, and its instant (UTC)."""
+
+    system: System
+    id: str
+    now: datetime
+
+    @property
+    def caller(self) -> Caller:
+        """Who acts on uploads and copies."""
+        return Caller(self.system.tenant, self.system.actor, self.id)
+
+
+class Intake:
+    """What ``POST /if/<MSGTypeID>`` does."""
+
+    def __init__(
+        self, sessions: TenantSessions, vault: Vault, uploads: Uploads, answers: Answers, persons: TestPersons
+    ) -> None:
+        """Work in tenants' sessions; *persons* are those of the test mode."""
+        self._keys = Keys(sessions, vault)
+        self._acquisition = Acquisition(sessions, vault)
+        self._uploads = uploads
+        self._answers = answers
+        self._trial = Trial(sessions, vault, uploads, persons)
+        self._persons = persons
+        self._work: Mapping[str, tuple[Allowed, Callable[[Request, Message], bytes]]] = {
+            REGISTRATION: (Allowed.UPLOADS, self._register),
+            CODES: (Allowed.LINKAGE_CODES, self._codes),
+        }
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The message types that are taken."""
+        return frozenset(self._work)
+
+    def handle(self, request: Request, message_type: str, body: bytes, key: str | None) -> Reply:
+        """Return the answer to the message in *body*; under the same *key* (or MSGID) it is done once.
+
+        Raises:
+            NotAllowed, SenderMismatch: the certificate is not for this, or names another sender.
+            KeyReused, RequestUnderWay: as ``Answers.once``.
+            ChukanError: as formats, duplicate copies and linkage codes refuse it.
+        """
+        allowed, work = self._work[message_type]
+        request.system.require_allowed(allowed)
+        message = parse(body, {message_type})
+        request.system.require_sender(
+            department=message.value("RequestSourceUnitCode"), system_id=message.header.source
+        )
+        return self._answers.once(
+            request.system,
+            key or str(message.header.message_id),
+            (message_type.encode(), body),
+            lambda: Reply(200, XML, work(request, message)),
+            now=request.now,
+        )
+
+    def _register(self, request: Request, message: Message) -> bytes:
+        """Have a file registered in the coming night; in test mode look at it, and give it up."""
+        upload = own_upload(self._uploads, request.system, UUID(message.value("AttachmentID")))
+        if message.value("AttachedFileName") != upload.name:
+            raise FileMismatch(field="AttachedFileName")
+        if message.header.mode is MessageMode.TEST:
+            upload = self._trial.run(request.caller, upload, now=request.now)
+        else:
+            upload = self._uploads.complete(request.caller, upload.id, now=request.now)
+        root = new_message("SPIRegistrationDeleteAnswer", _answer_header(message, REGISTRATION_ANSWER))
+        add(root, "AttachmentID", str(upload.id))
+        add(root, "State", upload.state.value)
+        add(root, "Records", upload.expected)
+        return render(root)
+
+    def _codes(self, request: Request, message: Message) -> bytes:
+        """Ask the network for codes; in test mode invent serials for test persons, and store nothing."""
+        found = [address_number(each.text or "") for each in message.root.iterfind("IntegratedAddressNumber")]
+        self._persons.require(message.header.mode, found)
+        if message.header.mode is MessageMode.TEST:
+            told = Requested(serials={address: f"TEST-{address}" for address in found})
+        else:
+            system = request.system
+            institution = identity(self._keys, system.tenant, request.now).institution
+            again = message.value("Again") == "1"
+            caller = CodeCaller(system.tenant, system.actor, request.id)
+            told = self._acquisition.request(caller, institution, found, now=request.now, again=again)
+        root = new_message("CodeRequestAnswer", _answer_header(message, CODES_ANSWER))
+        for address in found:
+            entry = add(root, "Entry")
+            add(entry, "IntegratedAddressNumber", address)
+            result, serial = _result(told, address)
+            add(entry, "Result", result)
+            if serial is not None:
+                add(entry, "ProcessingSerial", serial)
+        return render(root)
+
+
+def own_upload(uploads: Uploads, system: System, upload: UUID) -> Upload:
+    """Return an upload of the system's own department; raises UploadUnknown for all others."""
+    known = uploads.status(system.tenant, upload)
+    if known.department != system.department:
+        raise UploadUnknown(upload=upload)
+    return known
+
+
+def _result(told: Requested, address: AddressNumber) -> tuple[str, str | None]:
+    if address in told.serials:
+        return "requested", told.serials[address]
+    if address in told.under_way:
+        return "under_way", told.under_way[address]
+    return "acquired", None
+
+
+def _answer_header(asked: Message, message_type: str) -> MessageHeader:
+    """Return the header of an answer: back to who asked, in the same mode, with the id of what was asked."""
+    header = asked.header
+    return MessageHeader(
+        uuid4(), message_type, header.mode, SystemId(PLATFORM_SYSTEM), header.source,
+        reception_number=str(header.message_id), result="accepted",
+    )  # fmt: skip

@@ -1,0 +1,127 @@
+"""Queries on systems, rates and stored answers. They take a connection and never commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, case, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from chukan.platform.identifiers import TenantId
+from chukan.tenants.middleserver.connections.rules import Allowed, System
+from chukan.tenants.middleserver.connections.tables import ConnectedSystem, RequestRate, StoredAnswer
+
+_COLUMNS = (
+    ConnectedSystem.id,
+    ConnectedSystem.fingerprint,
+    ConnectedSystem.tenant,
+    ConnectedSystem.department,
+    ConnectedSystem.system_id,
+    ConnectedSystem.allowed,
+    ConnectedSystem.valid_from,
+    ConnectedSystem.valid_until,
+    ConnectedSystem.registered_at,
+    ConnectedSystem.revoked_at,
+)
+
+
+def insert_system(connection: Connection, values: dict[str, object]) -> System | None:
+    """Register a system and return it; None where the certificate was registered before."""
+    query = insert(ConnectedSystem).values(values).on_conflict_do_nothing(index_elements=["fingerprint"])
+    row = connection.execute(query.returning(*_COLUMNS)).one_or_none()
+    return None if row is None else _system(row)
+
+
+def find(connection: Connection, fingerprint: str) -> System | None:
+    """Return the system of a certificate, revoked or not."""
+    row = connection.execute(select(*_COLUMNS).where(ConnectedSystem.fingerprint == fingerprint)).one_or_none()
+    return None if row is None else _system(row)
+
+
+def systems(connection: Connection, tenant: TenantId | None = None) -> Sequence[System]:
+    """Return the systems of *tenant*, or of all, in the order of their registration."""
+    query = select(*_COLUMNS).order_by(ConnectedSystem.registered_at, ConnectedSystem.id)
+    if tenant is not None:
+        query = query.where(ConnectedSystem.tenant == tenant)
+    return [_system(row) for row in connection.execute(query)]
+
+
+def revoke(connection: Connection, system: UUID, *, actor: str, reason: str, now: datetime) -> bool:
+    """Revoke a system's certificate; False where it is revoked already."""
+    query = update(ConnectedSystem).where(ConnectedSystem.id == system, ConnectedSystem.revoked_at.is_(None))
+    done = connection.execute(query.values(revoked_at=now, revoked_by=actor, revocation_reason=reason))
+    return done.rowcount == 1
+
+
+def count_request(
+    connection: Connection, tenant: TenantId, kind: str, span: timedelta, *, now: datetime
+) -> tuple[int, datetime]:
+    """Count a request and return how many there were in the present *span*, and since when (UTC).
+
+    One row an organisation and kind: it begins anew when its span is over.
+    """
+    is_over = RequestRate.begins + span <= now
+    fresh = insert(RequestRate).values(tenant=tenant, kind=kind, begins=now, used=1)
+    counted = fresh.on_conflict_do_update(
+        index_elements=["tenant", "kind"],
+        set_={
+            "begins": case((is_over, now), else_=RequestRate.begins),
+            "used": case((is_over, 1), else_=RequestRate.used + 1),
+        },
+    )
+    used, begins = connection.execute(counted.returning(RequestRate.used, RequestRate.begins)).one()
+    return used, begins
+
+
+def claim_answer(
+    connection: Connection, key: str, digest: bytes, claim: UUID, *, now: datetime, stale: datetime
+) -> tuple[bytes, bytes | None] | None:
+    """Begin the request of *key* and return None; else the digest of the one that had it, and its answer if it has one.
+
+    One without an answer that was begun before *stale* was left by a gateway that died; it is taken over.
+    """
+    fresh = insert(StoredAnswer).values(key=key, digest=digest, at=now, claim=claim)
+    taken = fresh.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"at": now, "claim": claim},
+        where=StoredAnswer.content.is_(None) & (StoredAnswer.at < stale) & (StoredAnswer.digest == digest),
+    )
+    if connection.execute(taken.returning(StoredAnswer.key)).one_or_none() is not None:
+        return None
+    row = connection.execute(select(StoredAnswer.digest, StoredAnswer.content).where(StoredAnswer.key == key)).one()
+    return bytes(row.digest), None if row.content is None else bytes(row.content)
+
+
+def keep_answer(connection: Connection, key: str, claim: UUID, content: bytes) -> None:
+    """Store the answer of the request of *key*, unless somebody else has taken it over."""
+    connection.execute(
+        update(StoredAnswer).where(StoredAnswer.key == key, StoredAnswer.claim == claim).values(content=content)
+    )
+
+
+def forget_answer(connection: Connection, key: str, claim: UUID) -> None:
+    """Let the request of *key* be tried again: nothing was done."""
+    connection.execute(delete(StoredAnswer).where(StoredAnswer.key == key, StoredAnswer.claim == claim))
+
+
+def forget_before(connection: Connection, instant: datetime) -> None:
+    """Remove what was begun before *instant*."""
+    connection.execute(delete(StoredAnswer).where(StoredAnswer.at < instant))
+
+
+def _system(row: Row[Any]) -> System:
+    return System(
+        id=row.id,
+        fingerprint=row.fingerprint,
+        tenant=TenantId(row.tenant),
+        department=row.department,
+        system_id=row.system_id,
+        allowed=frozenset(map(Allowed, row.allowed)),
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        registered_at=row.registered_at,
+        revoked_at=row.revoked_at,
+    )

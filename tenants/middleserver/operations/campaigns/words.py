@@ -1,0 +1,26 @@
+"""The words of campaigns."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from chukan.platform.messages import mark
+from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, SlotObjection
+
+READINESS_WORDS = MappingProxyType(
+    {
+        Readiness.READY: mark("ready"),
+        Readiness.UNDER_WAY: mark("partly registered"),
+        Readiness.NOT_BEGUN: mark("nothing registered"),
+        Readiness.OVERDUE: mark("overdue"),
+    }
+)
+OBJECTION_WORDS = MappingProxyType(
+    {
+        SlotObjection.NOT_IN_CAMPAIGN: mark("the number is not in the campaign"),
+        SlotObjection.NOT_LARGE: mark("the number needs no slot"),
+        SlotObjection.OUTSIDE: mark("the night is not in the campaign's window"),
+        SlotObjection.PAST: mark("the night is past"),
+        SlotObjection.FULL: mark("the night is full"),
+    }
+)

@@ -1,0 +1,18 @@
+"""The words of nights."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from chukan.platform.messages import mark
+
+PART_WORDS = MappingProxyType(
+    {
+        "waiting": mark("waits for its turn"),
+        "running": mark("has its turn"),
+        "finished": mark("all registered"),
+        "carried_over": mark("carried over to the next night"),
+        "failed": mark("could not be worked on"),
+    }
+)
+RUN_WORDS = MappingProxyType({"running": mark("under way"), "finished": mark("over")})

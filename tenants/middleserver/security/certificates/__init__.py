@@ -1,0 +1,1 @@
+"""The organisations' signing and encryption certificates, replaced without losing a conversation."""

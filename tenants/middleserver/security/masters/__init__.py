@@ -1,0 +1,1 @@
+"""Masters: organisations, affairs, layouts and permissions, as the national network distributes them."""

@@ -1,0 +1,1 @@
+"""The way to the national network as it is in earnest."""

@@ -1,0 +1,130 @@
+"""Why a message cannot leave, or is not taken."""
+
+from __future__ import annotations
+
+from chukan.platform.errors import ChukanError, Failure
+from chukan.platform.messages import mark
+from chukan.tenants.middleserver.transmission.rules import Reason
+
+
+class NetworkNotSet(ChukanError):
+    """The settings name no network, so nothing can be sent or fetched."""
+
+    code = "transmission.network_not_set"
+    failure = Failure.CONFIGURATION
+    message = mark("The national network is not set: network.url, network.ca_file, network.client_certificate_file.")
+    hint = mark("Set them; until then messages wait.")
+
+
+class NetworkFilesUnusable(ChukanError):
+    """Certificate, key or authority of the way to the network cannot be read."""
+
+    code = "transmission.files_unusable"
+    failure = Failure.CONFIGURATION
+    message = mark("The certificates for the national network cannot be used: {setting}.")
+    hint = mark("The file must hold PEM, be readable by this process, and the key must belong to the certificate.")
+
+
+class NetworkAway(ChukanError):
+    """The network cannot be reached, or says that it will be back later."""
+
+    code = "transmission.network_away"
+    failure = Failure.UNAVAILABLE
+    retryable = True
+    message = mark("The national network cannot be reached.")
+    hint = mark("Messages wait and leave by themselves. If it lasts, ask the network's operators.")
+
+
+class NetworkAnswerWrong(ChukanError):
+    """What came back is not what was asked for."""
+
+    code = "transmission.answer_wrong"
+    failure = Failure.UNAVAILABLE
+    retryable = True
+    message = mark("The national network answered with something unexpected ({status}).")
+    hint = mark("It is asked again. If it lasts, ask the network's operators.")
+
+
+class ReceiptInvalid(ChukanError):
+    """What came back is no receipt for these bytes; the message is sent again."""
+
+    code = "transmission.receipt_invalid"
+    failure = Failure.TAMPERED
+    retryable = True
+    message = mark("The answer of the national network is no valid receipt: {reason}.")
+    hint = mark("The message is sent again, byte for byte. If it lasts, treat it as a security event.")
+
+
+class ConversationClosed(ChukanError):
+    """A conversation that was ended takes no message any more."""
+
+    code = "transmission.conversation_closed"
+    failure = Failure.CONFLICT
+    message = mark("The conversation was ended.")
+    hint = mark("Begin a new one.")
+
+
+class MessageUnknown(ChukanError):
+    """The organisation has no outgoing message of that id, or not in a state in which it can be sent again."""
+
+    code = "transmission.message_unknown"
+    failure = Failure.NOT_FOUND
+    message = mark("No message {message} can be sent again.")
+    hint = mark("chukan transmission status shows those that were given up or refused.")
+
+
+class AlreadyStopped(ChukanError):
+    """The exchange is stopped there already."""
+
+    code = "transmission.already_stopped"
+    failure = Failure.CONFLICT
+    message = mark("The exchange is stopped already.")
+    hint = mark("chukan transmission status shows since when and why.")
+
+
+class NotStopped(ChukanError):
+    """There is no stop that could be lifted."""
+
+    code = "transmission.not_stopped"
+    failure = Failure.CONFLICT
+    message = mark("The exchange is not stopped there.")
+    hint = mark("A stop of all organisations is lifted without naming one.")
+
+
+class Refused(ChukanError):
+    """A message is refused as if it had never come; the receipt says why."""
+
+    code = "transmission.refused"
+    failure = Failure.REFUSED
+    message = mark("The message is refused: {reason}.")
+    hint = mark("The sender's receipt names the reason; docs/interfaces/national-network.md tells what it means.")
+
+    def __init__(self, reason: Reason, told: str = "", *, expected: int | None = None, detail: str = "") -> None:
+        """Refuse for *reason*; *told* is for people, never what the message says; *expected* is the number to come."""
+        super().__init__(reason=reason.value, detail=detail)
+        self.reason = reason
+        self.told_detail = told
+        self.expected = expected
+
+
+class ContentRefused(ChukanError):
+    """A message is valid and against a rule; handlers raise it, before they have any effect."""
+
+    code = "transmission.content_refused"
+    failure = Failure.REFUSED
+    message = mark("The content of the message is refused: {reason}.")
+    hint = mark("The sender's receipt names the reason; docs/interfaces/national-network.md tells what it means.")
+
+
+class NotHere(ChukanError):
+    """Nobody can say for whom a message is, or it may not be taken now: it is answered by the status alone."""
+
+    code = "transmission.not_here"
+    failure = Failure.REFUSED
+    message = mark("The message cannot be taken here.")
+    hint = mark("The sender repeats it; see the log for the reason.")
+
+    def __init__(self, status: int, detail: str) -> None:
+        """Answer with *status* (of HTTP); *detail* is for the log."""
+        super().__init__(detail=detail)
+        self.status = status

@@ -1,0 +1,84 @@
+"""Queries of the inbox, under the tenant's own log-in; nothing here commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from chukan.tenants.middleserver.transmission.rules import InState
+from chukan.tenants.middleserver.transmission.tables import InboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What is kept of a message that comes; ``sealed`` is the JWS, sealed, ``kid`` the key it was encrypted to."""
+
+    from_org: str
+    id: UUID
+    conv: UUID
+    seq: int
+    type: str
+    sha256: bytes
+    sealed: bytes
+    kid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message that was taken before: the digest of its bytes, and the receipt that they have."""
+
+    sha256: bytes
+    receipt: bytes
+
+
+def known(connection: Connection, from_org: str, message: UUID) -> Kept | None:
+    """Return what was taken from *from_org* under the id *message*."""
+    query = select(InboxRow.sha256, InboxRow.receipt).where(InboxRow.from_org == from_org, InboxRow.id == message)
+    row = connection.execute(query).one_or_none()
+    return Kept(bytes(row.sha256), bytes(row.receipt)) if row else None
+
+
+def is_taken(connection: Connection, from_org: str, conv: UUID, seq: int) -> bool:
+    """Return whether a message has that place already."""
+    query = select(InboxRow.id).where(InboxRow.from_org == from_org, InboxRow.conv == conv, InboxRow.seq == seq)
+    return connection.execute(query).first() is not None
+
+
+def keep(connection: Connection, incoming: Incoming, state: InState, receipt: bytes) -> bool:
+    """Keep *incoming* with its receipt; False if a message of its id or place is there by now."""
+    made = upsert(InboxRow).values(
+        from_org=incoming.from_org,
+        id=incoming.id,
+        conv=incoming.conv,
+        seq=incoming.seq,
+        type=incoming.type,
+        sha256=incoming.sha256,
+        message=incoming.sealed,
+        kid=incoming.kid,
+        state=state.value,
+        receipt=receipt,
+    )
+    return connection.execute(made.on_conflict_do_nothing().returning(InboxRow.id)).one_or_none() is not None
+
+
+def held(connection: Connection, from_org: str, conv: UUID, seq: int) -> tuple[UUID, str, bytes] | None:
+    """Return id, type and sealed JWS of the message that was held for the place *seq*."""
+    query = select(InboxRow.id, InboxRow.type, InboxRow.message).where(
+        InboxRow.from_org == from_org,
+        InboxRow.conv == conv,
+        InboxRow.seq == seq,
+        InboxRow.state == InState.HELD.value,
+    )
+    row = connection.execute(query).one_or_none()
+    return (row.id, row.type, bytes(row.message)) if row else None
+
+
+def finish(connection: Connection, from_org: str, message: UUID, state: InState, reason: str | None = None) -> None:
+    """Write down what became of a message that was held."""
+    change = update(InboxRow).where(
+        InboxRow.from_org == from_org, InboxRow.id == message, InboxRow.state == InState.HELD.value
+    )
+    connection.execute(change.values(state=state.value, reason=reason))

@@ -1,0 +1,34 @@
+"""One gateway over one database a module; every test has organisations of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chukan.platform.database.embedded import EmbeddedCluster
+from chukan.platform.settings import DatabaseSettings
+from support.database import fresh_database
+from support.gateway import NOW, Caller, Entrance
+from support.vault import file_safe
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    cluster: tuple[EmbeddedCluster, DatabaseSettings], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Entrance]:
+    with fresh_database(*cluster) as database:
+        entrance = Entrance(file_safe(database, tmp_path_factory.mktemp("keys")))
+        yield entrance
+        entrance.close()
+
+
+@pytest.fixture
+def entrance(gateway: Entrance) -> Iterator[Entrance]:
+    yield gateway
+    gateway.clock.instant = NOW
+
+
+@pytest.fixture
+def caller(entrance: Entrance) -> Caller:
+    return entrance.caller()

@@ -1,0 +1,306 @@
+"""The gateway's addresses over a real database: who comes in, and what is done once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from lxml import etree
+from werkzeug.test import TestResponse
+
+from chukan.tenants.middleserver.connections import errors
+from chukan.tenants.middleserver.connections.data import shipped_rates
+from chukan.tenants.middleserver.connections.rules import Allowed, RateKind, rate_on
+from support.gateway import (
+    DEPARTMENT,
+    NOW,
+    Authority,
+    Caller,
+    Entrance,
+    announcement,
+    code_request,
+    file_of,
+    registration,
+)
+
+
+def error_of(response: TestResponse) -> str:
+    if "xml" in response.content_type:
+        return etree.fromstring(response.data).findtext("Error") or ""
+    return str(json.loads(response.data)["error"])
+
+
+def test_a_file_is_announced_sent_in_pieces_and_registered_for_the_night(caller: Caller) -> None:
+    content = file_of(40)
+    announced = caller.announce(content, 40)
+    assert (announced.status_code, announced.headers["Upload-Offset"]) == (201, "0")
+    upload = announced.headers["Location"]
+    half = len(content) // 2
+    sent = caller.send(upload, content[:half])
+    assert (sent.status_code, sent.headers["Upload-Offset"]) == (204, str(half))
+    head = caller.ask("HEAD", upload)
+    assert (head.headers["Upload-Offset"], head.headers["Upload-Length"]) == (str(half), str(len(content)))
+    assert caller.send(upload, content[half:], half).status_code == 204
+    answer = caller.register(upload)
+    assert answer.status_code == 200
+    root = etree.fromstring(answer.data)
+    assert root.findtext("MessageHeader/MSGTypeID") == "IF_DBM_X0011_S01"
+    assert (root.findtext("State"), root.findtext("Records")) == ("received", "40")
+    told: dict[str, Any] = json.loads(caller.ask("GET", upload).data)
+    assert (told["state"], told["expected"], told["dataset"]) == ("received", 40, "0101")
+
+
+def test_the_same_file_announced_again_is_given_its_upload(caller: Caller) -> None:
+    content = file_of(3)
+    first, second = caller.announce(content, 3), caller.announce(content, 3)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.headers["Location"] == second.headers["Location"]
+
+
+def test_a_piece_out_of_place_is_told_the_right_offset(caller: Caller) -> None:
+    content = file_of(10)
+    upload = caller.announce(content, 10).headers["Location"]
+    assert caller.send(upload, content[:100]).status_code == 204
+    wrong = caller.send(upload, content[200:], 200)
+    assert (wrong.status_code, wrong.headers["Upload-Offset"]) == (409, "100")
+    assert error_of(wrong) == "duplicate_copies.piece_out_of_place"
+    assert caller.send(upload, content[:100]).status_code == 204
+
+
+def test_a_damaged_piece_is_refused_and_nothing_of_it_kept(caller: Caller) -> None:
+    content = file_of(10)
+    upload = caller.announce(content, 10).headers["Location"]
+    headers = announcement(content, 10) | {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    damaged = caller.ask(
+        "PATCH", upload, body=content[:50], headers={**headers, "Upload-Checksum": "sha256 " + "A" * 43 + "="}
+    )
+    assert damaged.status_code == 460
+    assert caller.ask("HEAD", upload).headers["Upload-Offset"] == "0"
+
+
+def test_a_piece_over_eight_mib_is_refused(caller: Caller) -> None:
+    content = b"x" * ((8 << 20) + 70_000)
+    upload = caller.announce(content, 3).headers["Location"]
+    assert caller.send(upload, content[: (8 << 20) + 1]).status_code == 413
+    assert caller.send(upload, content).status_code == 413
+
+
+def test_two_organisations_and_two_departments_see_nothing_of_one_another(entrance: Entrance, caller: Caller) -> None:
+    content = file_of(5)
+    upload = caller.uploaded(content, 5)
+    stranger, board = entrance.caller(), entrance.caller(caller.tenant, department="9900000000")
+    for other in (stranger, board):
+        assert other.ask("HEAD", upload).status_code == 404
+        for method, path in (("GET", upload), ("DELETE", upload), ("GET", f"{upload}/errors")):
+            assert error_of(other.ask(method, path)) == "duplicate_copies.upload_unknown"
+        assert other.send(upload, content).status_code == 404
+    assert stranger.register(upload).status_code == 404
+    assert board.register(upload, unit="9900000000").status_code == 404
+    assert json.loads(caller.ask("GET", upload).data)["state"] == "receiving"
+
+
+def test_a_caller_without_a_registered_certificate_is_refused_and_recorded(entrance: Entrance) -> None:
+    card = Authority("Clients").issue("unknown")
+    before = entrance.refusals("connections.certificate_unknown")
+    client = entrance.app.test_client()
+    refused = client.get("/uploads/x", headers=card.headers())
+    assert (refused.status_code, error_of(refused)) == (401, "connections.certificate_unknown")
+    assert "登録されていません" in json.loads(refused.data)["message"]
+    assert entrance.refusals("connections.certificate_unknown") == before + 1
+    assert client.post("/uploads").status_code == 401
+
+
+def test_a_fingerprint_that_is_not_the_certificates_is_refused(caller: Caller) -> None:
+    forged = caller.ask("OPTIONS", "/uploads", headers={"X-Client-Fingerprint": "0" * 64})
+    assert (forged.status_code, error_of(forged)) == (401, "connections.certificate_missing")
+
+
+def test_a_revoked_certificate_is_refused_from_the_same_moment_on(entrance: Entrance, caller: Caller) -> None:
+    assert caller.ask("OPTIONS", "/uploads").status_code == 204
+    entrance.systems.revoke(caller.card.fingerprint, reason="lost", now=entrance.clock.now())
+    assert error_of(caller.ask("OPTIONS", "/uploads")) == "connections.certificate_revoked"
+    with pytest.raises(errors.SystemRevokedAlready):
+        entrance.systems.revoke(caller.card.fingerprint, reason="lost", now=entrance.clock.now())
+    with pytest.raises(errors.SystemKnown):
+        entrance.caller(caller.tenant, card=caller.card)
+
+
+def test_an_expired_certificate_is_refused(entrance: Entrance) -> None:
+    short = entrance.caller(card=entrance.authority.issue("short", days=2))
+    entrance.clock.instant = NOW + timedelta(days=2) - timedelta(seconds=1)
+    assert short.ask("OPTIONS", "/uploads").status_code == 204
+    entrance.clock.instant = NOW + timedelta(days=2)
+    assert error_of(short.ask("OPTIONS", "/uploads")) == "connections.certificate_expired"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"), [({"unit": "1"}, "RequestSourceUnitCode"), ({"source": "A000000002"}, "SourceSystemID")]
+)
+def test_a_header_that_names_another_sender_is_refused_and_recorded(
+    entrance: Entrance, caller: Caller, change: dict[str, str], field: str
+) -> None:
+    upload = caller.uploaded(file_of(2), 2)
+    before = entrance.refusals("connections.sender_mismatch")
+    refused = caller.register(upload, **change)
+    assert (refused.status_code, error_of(refused)) == (403, "connections.sender_mismatch")
+    assert etree.fromstring(refused.data).findtext("Field") == field
+    assert entrance.refusals("connections.sender_mismatch") == before + 1
+
+
+def test_what_a_system_was_not_registered_for_is_refused(entrance: Entrance) -> None:
+    reader = entrance.caller(allowed=frozenset({Allowed.MANAGEMENT_INFORMATION}))
+    assert error_of(reader.announce(file_of(1), 1)) == "connections.not_allowed"
+    listed = reader.ask("GET", "/management-information")
+    assert listed.status_code == 200
+    assert listed.content_type.startswith("text/csv")
+    sender = entrance.caller(allowed=frozenset({Allowed.UPLOADS}))
+    assert error_of(sender.ask("GET", "/management-information")) == "connections.not_allowed"
+
+
+def test_the_gate_stands_before_everything(entrance: Entrance, caller: Caller) -> None:
+    entrance.clock.instant = NOW + timedelta(hours=11)  # 23:00 in Tokyo
+    closed = caller.announce(file_of(1), 1)
+    assert closed.status_code == 503
+    told = json.loads(closed.data)
+    assert (told["error"], told["reason"]) == ("gate.service_closed", "data_stop")
+    assert told["next_opening"] == "2026-07-02T08:00:00+09:00"
+    assert closed.headers["Retry-After"] == "Wed, 01 Jul 2026 23:00:00 GMT"
+
+
+def test_the_same_message_is_answered_from_what_is_stored(caller: Caller) -> None:
+    upload = caller.uploaded(file_of(4), 4)
+    body = registration(upload)
+    first, second = (caller.message("IF_DBM_20113_R01", body) for _ in range(2))
+    assert first.status_code == second.status_code == 200
+    # MSGID of the answer is random: only a stored answer is the same.
+    assert first.data == second.data
+
+
+def test_the_same_key_with_another_message_is_refused(caller: Caller) -> None:
+    upload, key = caller.uploaded(file_of(4), 4), "key-1"
+    assert caller.message("IF_DBM_20113_R01", registration(upload), Idempotency_Key=key).status_code == 200
+    reused = caller.message("IF_DBM_20113_R01", registration(upload), Idempotency_Key=key)
+    assert (reused.status_code, error_of(reused)) == (409, "connections.key_reused")
+    malformed = caller.message("IF_DBM_20113_R01", registration(upload), Idempotency_Key="a b")
+    assert (malformed.status_code, error_of(malformed)) == (400, "connections.header_malformed")
+
+
+def test_a_refused_message_may_be_sent_again_once_its_reason_is_gone(caller: Caller) -> None:
+    content = file_of(6)
+    upload = caller.announce(content, 6).headers["Location"]
+    body = registration(upload)
+    assert error_of(caller.message("IF_DBM_20113_R01", body)) == "duplicate_copies.upload_incomplete"
+    assert caller.send(upload, content).status_code == 204
+    assert caller.message("IF_DBM_20113_R01", body).status_code == 200
+
+
+def test_a_message_against_its_schema_is_told_line_element_and_reason_in_japanese(caller: Caller) -> None:
+    upload = caller.uploaded(file_of(1), 1)
+    body = registration(upload).replace(b"<RequestSourceUserID>user01</RequestSourceUserID>", b"\n")
+    refused = caller.message("IF_DBM_20113_R01", body)
+    root = etree.fromstring(refused.data)
+    assert (refused.status_code, root.findtext("Error")) == (400, "formats.message_refused")
+    fault = root.find("Fault")
+    assert fault is not None
+    assert fault.get("line") == "2"
+    assert root.findtext("Hint")
+    assert root.findtext("Reference")
+    assert refused.content_type.startswith("application/problem+xml")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "status", "code"),
+    [
+        ("POST", "/if/IF_DBM_99999_R01", "application/xml", 404, "connections.address_unknown"),
+        ("POST", "/if/IF_DBM_20113_R01", "text/plain", 415, "connections.content_type_wrong"),
+        ("POST", "/if/IF_DBM_20113_R01", "application/xml", 400, "formats.document_malformed"),
+        ("GET", "/nothing", "", 404, "connections.address_unknown"),
+        ("PUT", "/uploads", "", 405, "connections.address_unknown"),
+        ("POST", "/uploads", "", 400, "connections.header_malformed"),
+        ("POST", "/network/messages", "", 404, "connections.address_unknown"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_shape(
+    caller: Caller, method: str, path: str, kind: str, status: int, code: str
+) -> None:
+    refused = caller.ask(method, path, body=b"<", headers={"Content-Type": kind})
+    assert (refused.status_code, error_of(refused)) == (status, code)
+
+
+def test_over_the_rate_an_organisation_waits_and_others_do_not(entrance: Entrance, caller: Caller) -> None:
+    rate = rate_on(shipped_rates(), RateKind.MESSAGES, NOW.date())
+    with entrance.safe.database.superuser() as superuser:
+        superuser.execute(
+            "insert into platform.request_rate values (%s, 'messages', %s, %s)", (caller.tenant, NOW, rate.requests - 1)
+        )
+    body = code_request("999999999999001", mode="1")
+    assert caller.message("IF_FGU_X0011_R01", body).status_code == 200
+    entrance.clock.instant = NOW + timedelta(seconds=15)
+    over = caller.message("IF_FGU_X0011_R01", body)
+    assert (over.status_code, over.headers["Retry-After"]) == (429, "45")
+    assert caller.ask("OPTIONS", "/uploads").status_code == 204
+    assert entrance.caller().message("IF_FGU_X0011_R01", body).status_code == 200
+    entrance.clock.instant = NOW + timedelta(seconds=60)
+    assert caller.message("IF_FGU_X0011_R01", body).status_code == 200
+
+
+def test_test_mode_reads_a_file_of_test_persons_and_gives_it_up(entrance: Entrance, caller: Caller) -> None:
+    content = file_of(3, first=999_999_999_999_001).replace(b"\r\n999999999999", b"\r\n")
+    upload = caller.uploaded(content, 3)
+    answer = caller.register(upload, mode="1")
+    assert answer.status_code == 200, answer.data.decode()
+    root = etree.fromstring(answer.data)
+    assert (root.findtext("MessageHeader/MSGMode"), root.findtext("State")) == ("1", "cancelled")
+    with entrance.safe.database.superuser() as superuser:
+        schema = superuser.execute("select schema from platform.tenant where id = %s", (caller.tenant,)).fetchone()
+        assert schema is not None
+        used = superuser.execute(f"select count(*) from {schema[0]}.copy_day where records > 0".encode()).fetchone()
+    assert used == (0,)
+    assert error_of(caller.register(upload)) == "duplicate_copies.upload_closed"
+
+
+def test_test_mode_refuses_a_file_with_a_real_person(caller: Caller) -> None:
+    upload = caller.uploaded(file_of(3), 3)
+    assert error_of(caller.register(upload, mode="1")) == "connections.test_persons_only"
+    assert json.loads(caller.ask("GET", upload).data)["state"] == "receiving"
+
+
+def test_codes_for_test_persons_are_invented_and_stored_nowhere(entrance: Entrance, caller: Caller) -> None:
+    answer = caller.message("IF_FGU_X0011_R01", code_request("999999999999001", mode="1"))
+    entry = etree.fromstring(answer.data).find("Entry")
+    assert entry is not None
+    assert [child.text for child in entry] == ["999999999999001", "requested", "TEST-999999999999001"]
+    with entrance.safe.database.superuser() as superuser:
+        row = superuser.execute("select schema from platform.tenant where id = %s", (caller.tenant,)).fetchone()
+        assert row is not None
+        assert superuser.execute(f"select count(*) from {row[0]}.code_request".encode()).fetchone() == (0,)
+    for people, mode in ((["000000000000001"], "1"), (["999999999999001"], "0")):
+        refused = caller.message("IF_FGU_X0011_R01", code_request(*people, mode=mode))
+        assert (refused.status_code, error_of(refused)) == (403, "connections.test_persons_only")
+        assert people[0] not in refused.data.decode()
+
+
+def test_a_message_names_the_file_that_was_announced(caller: Caller) -> None:
+    upload = caller.uploaded(file_of(1), 1)
+    assert error_of(caller.register(upload, name="other.csv")) == "connections.file_mismatch"
+    unknown = caller.register(f"/uploads/{uuid4()}")
+    assert (unknown.status_code, error_of(unknown)) == (404, "duplicate_copies.upload_unknown")
+
+
+def test_a_file_is_cancelled_and_its_error_report_is_a_csv(caller: Caller) -> None:
+    upload = caller.uploaded(file_of(1), 1)
+    report = caller.ask("GET", f"{upload}/errors")
+    assert report.status_code == 200
+    assert report.data.count(b"\r\n") == 1
+    assert caller.ask("DELETE", upload).status_code == 204
+    assert json.loads(caller.ask("GET", upload).data)["state"] == "cancelled"
+    assert DEPARTMENT not in upload
+
+
+def test_metadata_that_cannot_be_are_refused(caller: Caller) -> None:
+    for change in ({"form": "pdf"}, {"records": "-1"}, {"dataset": "1"}, {"surprise": "1"}, {"sha256": "x"}):
+        refused = caller.announce(file_of(1), 1, **change)
+        assert (refused.status_code, error_of(refused)) == (400, "duplicate_copies.manifest_malformed")

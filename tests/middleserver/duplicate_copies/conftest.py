@@ -1,0 +1,26 @@
+"""The fixtures of the tests of duplicate copies: one database a module, an organisation of its own for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chukan.platform.database.embedded import EmbeddedCluster
+from chukan.platform.settings import DatabaseSettings
+from support.copies import Organisation, organisation
+from support.database import fresh_database
+from support.vault import Safe, file_safe
+
+
+@pytest.fixture(scope="module")
+def safe(cluster: tuple[EmbeddedCluster, DatabaseSettings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Safe]:
+    with fresh_database(*cluster) as database:
+        yield file_safe(database, tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def place(safe: Safe) -> Iterator[Organisation]:
+    made = organisation(safe.database, safe)
+    yield made
+    made.sessions.close()

@@ -1,0 +1,171 @@
+"""The control side: faults, time, masters, and what was seen, as JSON over plain HTTP on the loopback. See README."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from typing_extensions import override
+
+from chukan_simulators.national_network.context import DEFAULTS, SettingUnknown
+from chukan_simulators.national_network.faults import Fault, Order
+from chukan_simulators.national_network.server import Front
+from chukan_simulators.national_network.service import Network
+from chukan_simulators.national_network.store import shown
+
+
+class Control:
+    """What can be asked and ordered."""
+
+    def __init__(self, network: Network, front: Front) -> None:
+        self._network = network
+        self._front = front
+        self._store = network.context.store
+        self.answers: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+            ("GET", "/status"): self._status,
+            ("GET", "/messages"): self._messages,
+            ("GET", "/refusals"): self._refusals,
+            ("GET", "/deliveries"): self._deliveries,
+            ("GET", "/attempts"): self._attempts,
+            ("GET", "/codes"): self._codes,
+            ("GET", "/certificates"): self._certificates,
+            ("GET", "/faults"): lambda _: network.context.menu.shown(),
+            ("POST", "/faults"): self._order,
+            ("DELETE", "/faults"): lambda _: network.context.menu.clear(),
+            ("POST", "/settings"): self._set,
+            ("POST", "/platform"): lambda told: self._store.keep("platform_url", told["url"].rstrip("/")),
+            ("POST", "/time"): lambda told: network.context.advance(float(told["business_days"])),
+            ("POST", "/masters/publish"): self._publish,
+            ("POST", "/keys/rotate"): lambda _: network.keys.rotate(),
+            ("POST", "/residents/unknown"): lambda told: network.codes.never_heard_of(told["codes"]),
+            ("POST", "/deliveries/now"): lambda _: network.deliveries.hurry(),
+            ("POST", "/deliveries/again"): lambda told: network.deliveries.again(told["mid"]),
+            ("POST", "/down"): self._down,
+            ("POST", "/up"): lambda _: front.up(),
+        }
+
+    def _status(self, _told: dict[str, Any]) -> Any:
+        settings = {name: self._network.context.setting(name) for name in DEFAULTS}
+        return {
+            "up": self._front.is_up,
+            "platform_url": self._network.context.platform_url,
+            "published": len(self._network.publisher.published()),
+            "settings": settings,
+            "messages": self._count("select count(*) from message"),
+            "refusals": self._count("select count(*) from refusal"),
+            "codes": self._count("select count(*) from code"),
+            "serials_waiting": self._count("select count(*) from serial where result is null"),
+            "serials_due": self._count(
+                "select count(*) from serial where result is null and due_at <= ?", self._network.context.time()
+            ),
+            "deliveries_waiting": self._count("select count(*) from delivery where state = 'waiting'"),
+        }
+
+    def _messages(self, _told: dict[str, Any]) -> Any:
+        return [_jsonable(row) for row in self._store.rows("select * from message order by number")]
+
+    def _refusals(self, _told: dict[str, Any]) -> Any:
+        return [_jsonable(row) for row in self._store.rows("select * from refusal order by number")]
+
+    def _deliveries(self, _told: dict[str, Any]) -> Any:
+        columns = "mid, institution, conv, seq, typ, enc_kid, state, attempts, result, reason, last_error, created_at"
+        query = f"select {columns}, length(bytes) as size from delivery order by number"  # noqa: S608 - our own columns
+        return [_jsonable(row) for row in self._store.rows(query)]
+
+    def _attempts(self, _told: dict[str, Any]) -> Any:
+        return [_jsonable(row) for row in self._store.rows("select * from attempt order by number")]
+
+    def _codes(self, _told: dict[str, Any]) -> Any:
+        """Return how many serials of each institution have come how far; never a code or a resident."""
+        counts: dict[str, Counter[str]] = {}
+        for row in self._store.rows("select * from serial"):
+            stage = row["result"] or (
+                "unregistered" if row["registered_at"] is None else "unannounced" if row["conv"] is None else "waiting"
+            )
+            counts.setdefault(row["institution"], Counter())[stage] += 1
+        return counts
+
+    def _certificates(self, _told: dict[str, Any]) -> Any:
+        columns = "kid, institution, use, not_before, not_after, revoked_at, reason"
+        query = f"select {columns} from certificate order by not_before, kid"  # noqa: S608 - our own columns
+        return [_jsonable(row) for row in self._store.rows(query)]
+
+    def _order(self, told: dict[str, Any]) -> Any:
+        order = Order(Fault(told.pop("fault")), **told)
+        self._network.context.menu.order(order)
+        return order.fault
+
+    def _set(self, told: dict[str, Any]) -> Any:
+        for name, value in told.items():
+            self._network.context.set(name, value)
+        return {name: self._network.context.setting(name) for name in DEFAULTS}
+
+    def _publish(self, _told: dict[str, Any]) -> Any:
+        head = self._network.publisher.publish()
+        return None if head is None else vars(head)
+
+    def _down(self, told: dict[str, Any]) -> Any:
+        self._front.down()
+        if "seconds" in told:
+            again = threading.Timer(float(told["seconds"]), self._front.up)
+            again.daemon = True
+            again.start()
+
+    def _count(self, query: str, *values: object) -> int:
+        row = self._store.row(query, *values)
+        return int(row[0]) if row else 0
+
+
+def _jsonable(row: Any) -> dict[str, Any]:
+    values = shown(row)
+    return {
+        name: base64.b64encode(value).decode() if isinstance(value, bytes) else value for name, value in values.items()
+    }
+
+
+def control_server(network: Network, front: Front, port: int) -> ThreadingHTTPServer:
+    """Return the control server, bound and not yet serving."""
+    control = Control(network, front)
+
+    class Handler(BaseHTTPRequestHandler):
+        """One request."""
+
+        def do_GET(self) -> None:
+            self._serve()
+
+        def do_POST(self) -> None:
+            self._serve()
+
+        def do_DELETE(self) -> None:
+            self._serve()
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            answer = control.answers.get((self.command, self.path))
+            if answer is None:
+                self._answer(HTTPStatus.NOT_FOUND, None)
+                return
+            try:
+                self._answer(HTTPStatus.OK, answer(json.loads(self.rfile.read(length) or b"{}")))
+            except (ValueError, KeyError, TypeError, SettingUnknown) as error:
+                self._answer(HTTPStatus.BAD_REQUEST, f"{type(error).__name__}: {error}")
+
+        def _answer(self, status: HTTPStatus, answer: object) -> None:
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: standard error belongs to what goes wrong."""
+
+    return ThreadingHTTPServer(("127.0.0.1", port), Handler)

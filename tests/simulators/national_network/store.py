@@ -1,0 +1,113 @@
+"""What the network remembers, in one SQLite file, so that a restart goes on where it stopped."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+create table if not exists fact (name text primary key, value text not null) without rowid;
+create table if not exists signing_key (number integer primary key, pem text not null);
+create table if not exists certificate (
+    kid text primary key, institution text not null, use text not null, pem text not null,
+    request text not null unique, not_before real not null, not_after real not null, revoked_at real, reason text
+) without rowid;
+create table if not exists package (
+    sequence integer primary key, version text not null, publication text not null, kind text not null,
+    linkage_start text not null, published_at text not null, bytes blob not null
+);
+create table if not exists conversation (
+    institution text not null, conv text not null, next_in integer not null default 1,
+    next_out integer not null default 1, primary key (institution, conv)
+) without rowid;
+create table if not exists message (
+    number integer primary key, institution text not null, mid text not null, conv text not null,
+    seq integer not null, typ text not null, digest text not null, bytes blob not null, payload blob not null,
+    state text not null, receipt blob not null, received_at real not null,
+    unique (institution, mid), unique (institution, conv, seq)
+);
+create table if not exists refusal (
+    number integer primary key, institution text, mid text, digest text not null, reason text not null,
+    detail text, received_at real not null
+);
+create table if not exists serial (
+    institution text not null, serial text not null, conv text, mode text, announced_at real,
+    resident text, registered_at real, due_at real, result text, primary key (institution, serial)
+) without rowid;
+create index if not exists serial_due on serial (due_at) where result is null and due_at is not null;
+create table if not exists code (
+    institution text not null, mode text not null, resident text not null, code text not null, issued_at real not null,
+    primary key (institution, mode, resident)
+) without rowid;
+create table if not exists unknown_resident (resident text primary key) without rowid;
+create table if not exists delivery (
+    number integer primary key, mid text not null unique, institution text not null, conv text not null,
+    seq integer not null, typ text not null, signed blob not null, bytes blob not null, enc_kid text not null,
+    state text not null default 'waiting', attempts integer not null default 0, next_at real not null,
+    result text, reason text, last_error text, created_at real not null
+);
+create index if not exists delivery_waiting on delivery (institution, conv, seq) where state = 'waiting';
+create table if not exists attempt (
+    number integer primary key, mid text not null, fault text, status integer, error text, receipt blob,
+    at real not null
+);
+"""
+
+
+class Store:
+    """The file, one connection to it, and a lock: whoever holds ``transaction`` is alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        # A process that is killed loses nothing; only a machine that stops may lose the last moments.
+        self._connection.execute("pragma journal_mode = wal")
+        self._connection.execute("pragma synchronous = normal")
+        self._connection.executescript(_SCHEMA)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the block alone and as a whole: on an error nothing of it stays."""
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """Return what *query* finds."""
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def row(self, query: str, *values: object) -> sqlite3.Row | None:
+        """Return the first that *query* finds, if there is one."""
+        found = self.rows(query, *values)
+        return found[0] if found else None
+
+    def fact(self, name: str, default: str = "") -> str:
+        """Return the fact *name*."""
+        row = self.row("select value from fact where name = ?", name)
+        return str(row["value"]) if row else default
+
+    def keep(self, name: str, value: object) -> None:
+        """Keep the fact *name*."""
+        with self.transaction() as connection:
+            connection.execute("insert or replace into fact values (?, ?)", (name, str(value)))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def shown(row: sqlite3.Row) -> dict[str, Any]:
+    """Return *row* as a dictionary."""
+    return dict(zip(row.keys(), row, strict=True))
