@@ -1,4 +1,4 @@
-"""For the tests of the gateway: organisations with systems, their certificates, and requests as the front passes them."""
+"""For the tests of the gateway: organisations with systems and certificates, and requests as the front passes them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from chukan.tenants.middleserver.connections.service import Application, Systems
 from chukan.tenants.middleserver.connections.web_views import make_gateway
 from chukan.tenants.middleserver.formats.codes import DepartmentCode, SystemId
 from chukan.tenants.middleserver.transmission.ports import Features
+from chukan.tenants.registry.rules import check_digit
 from support.copies import csv_file, right_row
 from support.tenants import provisioned
 from support.vault import Safe
@@ -56,7 +57,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         return Card(self._made(name, key.public_key(), ca=False, days=days), key)
 
-    def _made(self, name: str, public: ec.EllipticCurvePublicKey, *, ca: bool, days: int = 3650) -> x509.Certificate:
+    def _made(self, name: str, public: ec.EllipticCurvePublicKey, *, ca: bool, days: int = 20_000) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -121,8 +122,8 @@ class Caller:
         told = {**self.card.headers(), **(headers or {})}
         return self.app.test_client().open(path, method=method, data=body, headers=told)
 
-    def announce(self, content: bytes, records: int, **changes: str) -> TestResponse:
-        return self.ask("POST", "/uploads", headers=announcement(content, records, **changes))
+    def announce(self, content: bytes, count: int, /, **changes: str) -> TestResponse:
+        return self.ask("POST", "/uploads", headers=announcement(content, count, **changes))
 
     def send(self, upload: str, content: bytes, offset: int = 0) -> TestResponse:
         return self.ask("PATCH", upload, body=content, headers=piece_headers(content, offset))
@@ -150,14 +151,14 @@ def piece_headers(content: bytes, offset: int) -> dict[str, str]:
     }
 
 
-def announcement(content: bytes, records: int, **changes: str) -> dict[str, str]:
+def announcement(content: bytes, count: int, /, **changes: str) -> dict[str, str]:
     told = {
         "name": f"DBM_20113_ATTACH_{INFORMATION}_A000000001_0101_001.csv",
         "form": "csv",
         "information": INFORMATION,
         "dataset": "0101",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "records": str(records),
+        "records": str(count),
         **changes,
     }
     metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in told.items())
@@ -209,7 +210,8 @@ class Entrance:
     _made: int = 0
 
     def __post_init__(self) -> None:
-        self.app = make_gateway(opened(self.settings, lambda _vault: Features(), self._stack, self.clock))
+        self.services = opened(self.settings, lambda _vault: Features(), self._stack, self.clock)
+        self.app = make_gateway(self.services)
         self.systems = Systems(self.safe.actor())
 
     @property
@@ -227,7 +229,8 @@ class Entrance:
         self._give_log_in(tenant)
         with database.superuser() as superuser:
             superuser.execute("update platform.tenant set state = 'active' where id = %s", (tenant,))
-            code = f"13{100 + self._made}0"
+            five = f"13{100 + self._made}"
+            code = f"{five}{check_digit(five)}"
             superuser.execute(
                 "with made as (insert into platform.organisation (code, kind, prefecture, name, kana, search_key,"
                 " invented, tenant, state, state_since) values (%s, 'city', '13', %s, 'シ', 'x', true, %s, 'active',"
@@ -243,6 +246,19 @@ class Entrance:
         with database.engine(ProcessKind.PROVISIONER).begin() as connection:
             credentials = self.safe.credentials(self.safe.vault(ProcessKind.PROVISIONER), ProcessKind.PROVISIONER)
             credentials.store(driver(connection), tenant, database.credentials.password(tenant))
+
+    def at(self, instant: datetime) -> None:
+        """Set the gateway's clock to *instant*."""
+        self.clock.advance(instant - self.clock.now())
+
+    def count(self, tenant: TenantId, statement: str) -> int:
+        """Return the number that *statement* asks a tenant's schema for, whose name stands in the place ``{}``."""
+        with self.safe.database.superuser() as superuser:
+            found = superuser.execute("select schema from platform.tenant where id = %s", (tenant,)).fetchone()
+            assert found is not None
+            row = superuser.execute(statement.format(found[0]).encode()).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def caller(
         self,
@@ -263,7 +279,8 @@ class Entrance:
         """Return how many refusals with the code *error* stand in the platform's chain."""
         with self.safe.database.superuser() as superuser:
             row = superuser.execute(
-                "select count(*) from platform.audit_entry where body::jsonb ->> 'action' = 'connections:request:refuse'"
+                "select count(*) from platform.audit_entry"
+                " where body::jsonb ->> 'action' = 'connections:request:refuse'"
                 " and body::jsonb #>> '{detail,error}' = %s",
                 (error,),
             ).fetchone()

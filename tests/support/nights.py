@@ -12,7 +12,7 @@ from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.rules import NightTerms, Precedence
 from chukan.tenants.middleserver.operations.service import LEASE, NightBatch, Registrar
 from chukan.tenants.middleserver.operations.store import Part
-from support.copies import Organisation, organisation
+from support.copies import Organisation, organisation, right_row
 from support.vault import Safe
 
 #: 2019-06-10 23:00 in Tokyo: within the night of that day.
@@ -48,6 +48,11 @@ class Town:
 
     def batch(self, registrar: Registrar, lease: timedelta = LEASE) -> NightBatch:
         return NightBatch(self.actor, self.places[0].sessions, registrar, self.clock, TERMS, lease=lease)
+
+    def send_and_register(self, place: Organisation) -> None:
+        """Send a file of two records, and let a night register it."""
+        place.send_rows([right_row(1), right_row(2)])
+        self.batch(place.night).run()
 
     def parts(self) -> dict[str, Part]:
         """Return the parts of the newest night by tenant."""

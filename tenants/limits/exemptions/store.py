@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -90,38 +90,39 @@ def is_exempt(connection: Connection, tenant: UUID, day: date) -> bool:
 
 def base(connection: Connection, tenant: UUID, day: date) -> Base | None:
     """Return what the limit of the tenant's organisation rests on, or None if it is nobody's tenant."""
-    row = (
-        driver(connection)
-        .execute(
-            """
-            with newest as (
-                select distinct on (p.organisation) p.organisation, p.value
-                from platform.population p
-                where p.as_of <= %(day)s
-                  and p.organisation in (
-                    select o.id from platform.organisation o where o.tenant = %(tenant)s
-                    union all
-                    select m.member from platform.union_member m
-                    join platform.organisation o on o.id = m.union_id
-                    where o.tenant = %(tenant)s
-                  )
-                order by p.organisation, p.as_of desc, p.recorded_at desc
-            )
-            select coalesce(o.code, o.id::text), o.kind, o.dissolved_on, own.value,
-                count(m.member), count(theirs.value), sum(theirs.value)
-            from platform.organisation o
-            left join newest own on own.organisation = o.id
-            left join platform.union_member m on m.union_id = o.id
-                and m.since <= %(day)s and (m.until is null or m.until > %(day)s)
-            left join newest theirs on theirs.organisation = m.member
-            where o.tenant = %(tenant)s
-            group by o.id, own.value
-            """,
-            {"tenant": tenant, "day": day},
+    return bases(connection, [tenant], day).get(tenant)
+
+
+def bases(connection: Connection, tenants: Collection[UUID], day: date) -> Mapping[UUID, Base]:
+    """Return what the limits of the organisations of *tenants* rest on, in one query."""
+    rows = driver(connection).execute(
+        """
+        with newest as (
+            select distinct on (p.organisation) p.organisation, p.value
+            from platform.population p
+            where p.as_of <= %(day)s
+              and p.organisation in (
+                select o.id from platform.organisation o where o.tenant = any(%(tenants)s)
+                union all
+                select m.member from platform.union_member m
+                join platform.organisation o on o.id = m.union_id
+                where o.tenant = any(%(tenants)s)
+              )
+            order by p.organisation, p.as_of desc, p.recorded_at desc
         )
-        .fetchone()
+        select o.tenant, coalesce(o.code, o.id::text), o.kind, o.dissolved_on, own.value,
+            count(m.member), count(theirs.value), sum(theirs.value)
+        from platform.organisation o
+        left join newest own on own.organisation = o.id
+        left join platform.union_member m on m.union_id = o.id
+            and m.since <= %(day)s and (m.until is null or m.until > %(day)s)
+        left join newest theirs on theirs.organisation = m.member
+        where o.tenant = any(%(tenants)s)
+        group by o.id, own.value
+        """,
+        {"tenants": list(tenants), "day": day},
     )
-    if row is None:
-        return None
-    organisation, kind, dissolved_on, own, members, counted, together = row
-    return Base(organisation, kind, dissolved_on, own if not members else int(together or 0), members, counted)
+    return {
+        tenant: Base(organisation, kind, gone, int(together or 0) if members else own, members, counted)
+        for tenant, organisation, kind, gone, own, members, counted, together in rows
+    }

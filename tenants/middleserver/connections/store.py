@@ -14,7 +14,7 @@ from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.connections.rules import Allowed, System
 from chukan.tenants.middleserver.connections.tables import ConnectedSystem, RequestRate, StoredAnswer
 
-_COLUMNS = (
+_COLUMNS: tuple[Any, ...] = (
     ConnectedSystem.id,
     ConnectedSystem.fingerprint,
     ConnectedSystem.tenant,

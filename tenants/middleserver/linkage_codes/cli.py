@@ -34,7 +34,7 @@ from chukan.tenants.middleserver.formats.codes import AddressNumber, address_num
 from chukan.tenants.middleserver.formats.errors import CodeMalformed
 from chukan.tenants.middleserver.linkage_codes.desk import RELINK, SWAP, CodesDesk, at_codes
 from chukan.tenants.middleserver.linkage_codes.errors import NumbersUnreadable
-from chukan.tenants.middleserver.linkage_codes.rules import CASE_WORDS, EVENT_WORDS, STATE_WORDS
+from chukan.tenants.middleserver.linkage_codes.rules import told_case, told_event, told_state
 from chukan.tenants.middleserver.linkage_codes.service import Held, History, Overview, require_short
 from chukan.tenants.middleserver.linkage_codes.store import Request
 from chukan.tenants.middleserver.security.certificates.service import Keys
@@ -103,13 +103,13 @@ def _status(settings: Settings, *, code: str, serial: str | None, as_json: bool)
     if as_json:
         print_json(_overview_shape(overview))
         return
-    rows = [(text(STATE_WORDS[state]), str(count)) for state, count in overview.requests.items()]
+    rows = [(told_state(state), str(count)) for state, count in overview.requests.items()]
     print_table(mark("Requests for linkage codes"), (mark("State"), mark("Number")), rows)
     click.echo(text("{count} persons have a code.", count=overview.linked))
     if overview.cases:
         columns = (mark("Case"), mark("What it is about"), mark("Link"), mark("Since"))
         cases = [
-            (str(each.id), text(CASE_WORDS[each.kind]), str(each.link), f"{as_tokyo(each.opened_at):%Y-%m-%d %H:%M}")
+            (str(each.id), told_case(each.kind), str(each.link), f"{as_tokyo(each.opened_at):%Y-%m-%d %H:%M}")
             for each in overview.cases
         ]
         print_table(mark("Cases to look at"), columns, cases)
@@ -132,7 +132,7 @@ def _history(settings: Settings, *, code: str, serial: str, as_json: bool) -> No
     rows = [
         (
             f"{as_tokyo(each.at):%Y-%m-%d %H:%M}",
-            text(EVENT_WORDS[each.event]),
+            told_event(each.event),
             str(each.link or "-"),
             each.actor,
             each.reason or "-",
@@ -247,7 +247,7 @@ def _print_request(found: Request, *, as_json: bool) -> None:
     if as_json:
         print_json(_request_shape(found))
         return
-    told = text(STATE_WORDS[found.state])
+    told = told_state(found.state)
     click.echo(
         text("The request {serial} is: {state}; due on {day}.", serial=found.serial, state=told, day=found.due_on)
     )

@@ -53,7 +53,7 @@ def _expire_one(desk: TransmissionDesk, due: Due, now: datetime) -> int:
     try:
         count, again_at = acquisition.expire(due.tenant, now=now, actor=desk.actor.name, request=desk.actor.request)
     except ChukanError as error:
-        _log.error("linkage_codes.overdue_failed", organisation=str(due.tenant), exc_info=error)
+        _log.error("linkage_codes.overdue_failed", organisation=due.tenant, exc_info=error)
         with desk.actor.engine.begin() as connection:
             shared_store.look_later(connection, due, OVERDUE, _LATER)
         return 0

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from chukan.platform.messages import mark
+from chukan.platform.messages import mark, text
 
 #: As many entries as one message may announce.
 MOST_ENTRIES = 1000
@@ -168,3 +168,18 @@ def judge(result: Result, *, held_by_another: bool, has_code: bool, has_this_cod
     if has_code:
         return Verdict(RequestEvent.ACQUIRE, LinkEvent.CHANGED, CaseKind.CODE_CHANGED)
     return Verdict(RequestEvent.ACQUIRE, LinkEvent.LINKED)
+
+
+def told_state(state: RequestState) -> str:
+    """Return the word for *state* in the reader's language."""
+    return text(STATE_WORDS[state])
+
+
+def told_event(event: LinkEvent) -> str:
+    """Return the words for *event* in the reader's language."""
+    return text(EVENT_WORDS[event])
+
+
+def told_case(kind: CaseKind) -> str:
+    """Return the words for *kind* in the reader's language."""
+    return text(CASE_WORDS[kind])

@@ -35,7 +35,6 @@ from chukan.tenants.middleserver.linkage_codes.sealed import Seals
 from chukan.tenants.middleserver.linkage_codes.store import Case, Happened, Link, Request
 from chukan.tenants.middleserver.linkage_codes.trail import LinkageAction
 
-
 #: Characters of a reason that an operator gives.
 MOST_REASON = 500
 

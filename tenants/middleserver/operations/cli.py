@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import click
@@ -24,7 +25,8 @@ from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.errors import ExcludedItemsRefused
 from chukan.tenants.middleserver.operations.excluded_items import COLUMNS, ExcludedItems, ExcludedList
 from chukan.tenants.middleserver.operations.store import Part, Run
-from chukan.tenants.middleserver.operations.words import PART_WORDS
+from chukan.tenants.middleserver.operations.tenant_settings import SettingName, TenantSettings
+from chukan.tenants.middleserver.operations.words import told_part
 from chukan.tenants.middleserver.security.organisations import tenant_of
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, at_desk
 
@@ -76,7 +78,7 @@ def _status(settings: Settings, *, as_json: bool) -> None:
     columns = (mark("Organisation"), mark("Errors"), mark("State"), mark("Files registered"), mark("Files refused"),
                mark("Files left"), mark("Records registered"), mark("Nights carried over"))  # fmt: skip
     rows = [
-        (part.organisation, "!" if part.is_marked else "", text(PART_WORDS[part.state]),
+        (part.organisation, "!" if part.is_marked else "", told_part(part.state),
          *map(str, (part.registered, part.refused, part.remaining, part.records, part.nights_carried)))
         for part in parts
     ]  # fmt: skip
@@ -116,6 +118,50 @@ def _list(settings: Settings, *, code: str, as_json: bool) -> None:
     with at_desk(settings) as desk:
         told = ExcludedItems(desk.sessions).current(_caller(desk, code).tenant)
     _tell(told, as_json=as_json)
+
+
+@click.group("tenant-settings", cls=TranslatedGroup)
+def tenant_settings() -> None:
+    """What an organisation sets for its own middle server."""
+
+
+@tenant_settings.command("set", cls=TranslatedCommand)
+@click.argument("code")
+@click.argument("name", type=click.Choice([name.value for name in SettingName]))
+@click.argument("value", type=int)
+@click.option("--reason", required=True, help="Why; it stands in the audit trail of the organisation.")
+@json_option
+@needs("operations:setting:change")
+@pass_settings
+def _set(settings: Settings, *, code: str, name: str, value: int, reason: str, as_json: bool) -> None:
+    """Change a setting of an organisation from now on."""
+    with at_desk(settings) as desk:
+        caller = _caller(desk, code)
+        held, now = TenantSettings(desk.sessions), SystemClock().now()
+        held.change(caller, SettingName(name), value, reason=reason, now=now)
+    _tell_settings({name: value}, as_json=as_json)
+
+
+@tenant_settings.command("show", cls=TranslatedCommand)
+@click.argument("code")
+@json_option
+@needs("operations:setting:read")
+@pass_settings
+def _show(settings: Settings, *, code: str, as_json: bool) -> None:
+    """Show the settings of an organisation that hold now."""
+    now = SystemClock().now()
+    with at_desk(settings) as desk:
+        tenant, held = _caller(desk, code).tenant, TenantSettings(desk.sessions)
+        found = {name.value: held.value(tenant, name, now) for name in SettingName}
+    _tell_settings(found, as_json=as_json)
+
+
+def _tell_settings(found: Mapping[str, int | None], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows = [(name, "-" if value is None else str(value)) for name, value in found.items()]
+    print_table(mark("Settings of the organisation"), (mark("Setting"), mark("Value")), rows)
 
 
 def _caller(desk: TransmissionDesk, code: str) -> Caller:

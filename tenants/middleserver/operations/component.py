@@ -12,9 +12,11 @@ from chukan.platform.database.roles import ProcessKind
 from chukan.platform.settings import Settings
 from chukan.tenants.middleserver.operations import desk as desks
 from chukan.tenants.middleserver.operations import store
+from chukan.tenants.middleserver.operations.campaigns.cli import campaigns
 from chukan.tenants.middleserver.operations.checks import judge_backlog
-from chukan.tenants.middleserver.operations.cli import excluded_items, night_batch
+from chukan.tenants.middleserver.operations.cli import excluded_items, night_batch, tenant_settings
 from chukan.tenants.middleserver.operations.service import measure_all
+from chukan.tenants.middleserver.operations.web import PAGES
 from chukan.tenants.middleserver.transmission.desk import at_job
 
 _TIMEOUT = timedelta(seconds=10)
@@ -46,7 +48,8 @@ def component(settings: Callable[[], Settings]) -> Component:
 
     return Component(
         name="middleserver-operations",
-        commands=(Command(night_batch), Command(excluded_items)),
+        commands=(Command(night_batch), Command(excluded_items), Command(campaigns), Command(tenant_settings)),
+        pages=(PAGES,),
         checks=(Check("night-batch-backlog", "night-batch-backlog", _TIMEOUT, backlog),),
         jobs=(
             Job("night-batch", register, _EVERY, timeout=_NIGHT),

@@ -22,3 +22,12 @@ class ExcludedItemsRefused(ChukanError):
     failure = Failure.BAD_INPUT
     message = mark("The list of excluded items is not taken: line {line}, {field}.")
     hint = mark("Each line has information code, dataset, item code and first day; correct it and send the whole list.")
+
+
+class SettingRefused(ChukanError):
+    """An organisation's setting cannot have that value."""
+
+    code = "operations.setting_refused"
+    failure = Failure.BAD_INPUT
+    message = mark("The setting {name} cannot be changed like that.")
+    hint = mark("It takes a whole number from {least} to {most}, and a reason.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -23,12 +23,14 @@ from chukan.platform.logs import get_logger
 from chukan.tenants.middleserver.duplicate_copies import store as copies
 from chukan.tenants.middleserver.duplicate_copies.rules import UploadState, copy_ids
 from chukan.tenants.middleserver.duplicate_copies.service import Uploads
+from chukan.tenants.middleserver.duplicate_copies.store import Upload
 from chukan.tenants.middleserver.duplicate_copies.tables import UploadErrorRow, UploadRow
 from chukan.tenants.middleserver.duplicate_copies.tidying import tidy
 from chukan.tenants.middleserver.duplicate_copies.trail import Caller
 from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.data import Kept, kept_for
 from chukan.tenants.middleserver.operations.rules import Waiting
+from chukan.tenants.middleserver.operations.tenant_settings import SettingName, TenantSettings
 
 _log = get_logger(__name__)
 
@@ -71,12 +73,15 @@ class Retention:
         try:
             return act()
         except (ChukanError, SQLAlchemyError, psycopg.Error) as error:
-            _log.error("operations.sweep_failed", organisation=str(tenant), exc_info=error)
+            _log.error("operations.sweep_failed", organisation=tenant, exc_info=error)
             return 0
 
     def _report(self, tenant: UUID, upload: UUID, now: datetime) -> int:
+        days = TenantSettings(self._sessions).value(TenantId(tenant), SettingName.ERROR_REPORT_DAYS, now)
         with self._sessions.begin(TenantId(tenant)) as connection:
             known = copies.get(connection, upload)
+            if _is_kept(known, days, now):
+                return 0
             if known is not None and known.number is not None:
                 first, after = copy_ids(known.number)
                 row = UploadErrorRow
@@ -103,3 +108,10 @@ class Retention:
         with self._actor.engine.begin() as connection:
             store.drop_marks(connection, each.marks)
         return len(old)
+
+
+def _is_kept(upload: Upload | None, days: int | None, now: datetime) -> bool:
+    """Return whether the organisation keeps the report for longer than the platform does."""
+    if upload is None or upload.finished_at is None or days is None:
+        return False
+    return now < upload.finished_at + timedelta(days=days)

@@ -164,7 +164,7 @@ class NightBatch:
                 _add_result(connection, window.night, turn)
             measure(self._actor, self._sessions, tenant)
         except (ChukanError, SQLAlchemyError, psycopg.Error) as error:
-            _log.error("operations.turn_failed", organisation=str(tenant), exc_info=error)
+            _log.error("operations.turn_failed", organisation=tenant, exc_info=error)
             code = error.code if isinstance(error, ChukanError) else "database"
             with self._actor.engine.begin() as connection:
                 store.fail(connection, window.night, tenant, code)
@@ -221,7 +221,7 @@ def measure_all(actor: Actor, sessions: TenantSessions) -> int:
         try:
             measure(actor, sessions, TenantId(tenant))
         except (ChukanError, SQLAlchemyError, psycopg.Error) as error:
-            _log.error("operations.measure_failed", organisation=str(tenant), exc_info=error)
+            _log.error("operations.measure_failed", organisation=tenant, exc_info=error)
     return len(tenants)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from chukan.platform.messages import mark
+from chukan.platform.messages import mark, text
 
 PART_WORDS = MappingProxyType(
     {
@@ -16,3 +16,13 @@ PART_WORDS = MappingProxyType(
     }
 )
 RUN_WORDS = MappingProxyType({"running": mark("under way"), "finished": mark("over")})
+
+
+def told_part(state: str) -> str:
+    """Return the word for the *state* of an organisation in a night, in the reader's language."""
+    return text(PART_WORDS[state])
+
+
+def told_run(state: str) -> str:
+    """Return the word for the *state* of a night, in the reader's language."""
+    return text(RUN_WORDS[state])

@@ -15,7 +15,7 @@ from chukan.platform.settings.load import pass_settings
 from chukan.tenants.middleserver.security.organisations import tenant_of
 from chukan.tenants.middleserver.transmission.desk import FeaturesOf, TransmissionDesk, at_desk
 from chukan.tenants.middleserver.transmission.outbox_store import Unsettled
-from chukan.tenants.middleserver.transmission.rules import STATE_WORDS
+from chukan.tenants.middleserver.transmission.rules import told_state
 from chukan.tenants.middleserver.transmission.service import Situation
 from chukan.tenants.middleserver.transmission.shared_store import Stop
 
@@ -186,4 +186,4 @@ def _stop_shape(stop: Stop) -> dict[str, object]:
 def _row(one: Unsettled) -> tuple[str, ...]:
     queued = f"{as_tokyo(one.queued_at):%Y-%m-%d %H:%M}"
     place = str(one.seq or "-")
-    return str(one.id), one.type, place, text(STATE_WORDS[one.state]), str(one.attempts), queued, one.reason or "-"
+    return str(one.id), one.type, place, told_state(one.state), str(one.attempts), queued, one.reason or "-"

@@ -276,7 +276,7 @@ class Reception:
                     self._effect(connection, delivery, kind, conv, parse(payload_of(content), {kind}))
             except ContentRefused as error:
                 state, reason = InState.REFUSED, error.code
-                _log.error("transmission.held_message_refused", organisation=str(delivery.tenant), exc_info=error)
+                _log.error("transmission.held_message_refused", organisation=delivery.tenant, exc_info=error)
             inbox_store.finish(connection, NETWORK, name, state, reason)
             detail: dict[str, Detail] = {"type": kind, "conversation": str(conv), "sequence": number}
             unit.record(replace(unit.act, subject=f"message:{name}", detail={**detail, "state": state.value}))
@@ -309,11 +309,11 @@ class Reception:
         return written(receipt, delivery.who.signer, institution=delivery.who.institution, now=delivery.now)
 
     def _refusal(self, delivery: _Delivery, error: Refused) -> Answer:
-        told = {"organisation": str(delivery.tenant), "reason": error.reason.value}
+        tenant, reason = delivery.tenant, error.reason.value
         if error.reason in ALARMING:
-            _log.error("transmission.delivery_suspicious", exc_info=error, **told)
+            _log.error("transmission.delivery_suspicious", organisation=tenant, reason=reason, exc_info=error)
         else:
-            _log.warning("transmission.delivery_refused", exc_info=error, **told)
+            _log.warning("transmission.delivery_refused", organisation=tenant, reason=reason, exc_info=error)
         receipt = Receipt(
             message=delivery.message,
             digest=delivery.digest,

@@ -144,7 +144,7 @@ class Relay:
         except NetworkAway as error:
             return error
         except ChukanError as error:
-            _log.error("transmission.drain_failed", organisation=str(due.tenant), exc_info=error)
+            _log.error("transmission.drain_failed", organisation=due.tenant, exc_info=error)
             self._put_off(due)
             return Relayed(tenants=1)
 

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from types import MappingProxyType
 
-from chukan.platform.messages import mark
+from chukan.platform.messages import mark, text
 
 #: The institution code of the network itself.
 NETWORK = "9999000000000001"
@@ -91,6 +91,11 @@ STATE_WORDS: Mapping[OutState, str] = {
     OutState.REFUSED: mark("refused by the network"),
     OutState.DEAD: mark("given up"),
 }
+
+
+def told_state(state: OutState) -> str:
+    """Return the word for *state* in the reader's language."""
+    return text(STATE_WORDS[state])
 
 
 class InState(StrEnum):

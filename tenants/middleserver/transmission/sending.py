@@ -101,7 +101,7 @@ class Sender:
         elif outcome.reason is Reason.SEQUENCE:
             becomes = self._resent(tenant, message, outcome.receipt)
         else:
-            _log.error("transmission.message_refused", organisation=str(tenant), reason=outcome.reason.value)
+            _log.error("transmission.message_refused", organisation=tenant, reason=outcome.reason.value)
             becomes = move(OutState.SENDING, OutEvent.REFUSED, attempts)
         return becomes.event if self._record(tenant, message, becomes, outcome) else None
 
@@ -134,7 +134,7 @@ class Sender:
             store.synchronous(connection)
             first = receipt.expected or message.seq
             again = store.resend(connection, message.conv, first=first, below=message.seq)
-        _log.error("transmission.network_lacks_messages", organisation=str(tenant), count=again)
+        _log.error("transmission.network_lacks_messages", organisation=tenant, count=again)
         attempts = message.attempts + 1
         if again and attempts < self.retry.max_attempts:
             return move(OutState.SENDING, OutEvent.DEFERRED, attempts)

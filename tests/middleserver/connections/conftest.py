@@ -26,7 +26,7 @@ def gateway(
 @pytest.fixture
 def entrance(gateway: Entrance) -> Iterator[Entrance]:
     yield gateway
-    gateway.clock.instant = NOW
+    gateway.at(NOW)
 
 
 @pytest.fixture

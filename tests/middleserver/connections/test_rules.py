@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -134,10 +135,9 @@ def test_metadata_say_what_was_written(told: dict[str, str]) -> None:
 @given(st.text())
 def test_headers_of_any_kind_are_read_or_refused_as_malformed(written: str) -> None:
     for read in (metadata_of, offset_of, checksum_of, idempotency_key):
-        try:
-            read(written)
-        except errors.HeaderMalformed as error:
-            assert error.http_status == 400
+        with suppress(errors.HeaderMalformed):
+            # Anything but the refusal fails the test.
+            assert read(written) is not None
 
 
 @pytest.mark.parametrize("wrong", ["", "sha256", "sha1 " + "A" * 44, "sha256 AAAA", "sha256 !"])

@@ -16,10 +16,11 @@ from chukan.tenants.middleserver.duplicate_copies.rules import UploadState
 from chukan.tenants.middleserver.duplicate_copies.trail import Caller
 from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.data import Kept, kept_for, nights_of, shipped_nights
-from chukan.tenants.middleserver.operations.errors import OperationsMalformed
+from chukan.tenants.middleserver.operations.errors import OperationsMalformed, SettingRefused
 from chukan.tenants.middleserver.operations.retention import Retention
 from chukan.tenants.middleserver.operations.rules import Precedence, Waiting, in_turn, window_at
 from chukan.tenants.middleserver.operations.service import NightBatch, measure_all
+from chukan.tenants.middleserver.operations.tenant_settings import SettingName, TenantSettings
 from support.copies import manifest, right_row
 from support.nights import NIGHT_TIME, TERMS, Town
 
@@ -205,6 +206,14 @@ def test_error_reports_and_abandoned_files_are_removed_when_their_time_is_over(t
     swept = retention.sweep(early + timedelta(seconds=1))
     assert (swept.abandoned, swept.error_reports) == (1, 0)
     assert place.uploads.status(place.tenant, begun.id).state is UploadState.CANCELLED
+    settings = TenantSettings(place.sessions)
+    for wrong in (0, 401):
+        with pytest.raises(SettingRefused):
+            settings.change(place.caller, SettingName.ERROR_REPORT_DAYS, wrong, reason="x", now=town.clock.now())
+    settings.change(place.caller, SettingName.ERROR_REPORT_DAYS, 200, reason="an audit", now=town.clock.now())
+    assert retention.sweep(town.clock.now() + timedelta(days=91)).error_reports == 0
+    later = town.clock.now() + timedelta(days=1)
+    settings.change(place.caller, SettingName.ERROR_REPORT_DAYS, 91, reason="the audit is over", now=later)
     assert retention.sweep(town.clock.now() + timedelta(days=91)).error_reports == 1
     assert place.count("upload_error") == 0
     assert retention.sweep(town.clock.now() + timedelta(days=91)).error_reports == 0

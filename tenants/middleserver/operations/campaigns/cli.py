@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import TextIO
 from uuid import UUID
@@ -25,7 +25,7 @@ from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
 from chukan.tenants.middleserver.operations.campaigns.rules import Readiness
 from chukan.tenants.middleserver.operations.campaigns.service import Campaigns, OrganisationProgress, campaign_of
-from chukan.tenants.middleserver.operations.campaigns.words import READINESS_WORDS
+from chukan.tenants.middleserver.operations.campaigns.words import told_readiness
 
 
 @click.group(cls=TranslatedGroup)
@@ -58,9 +58,9 @@ def _list(settings: Settings, *, as_json: bool) -> None:
     with at_work(settings, ProcessKind.CONSOLE) as actor:
         found = Campaigns(actor).all()
     rows = [
-        (each.revision, each.title, str(each.opens_on), str(each.due_on), ", ".join(f"#{n.information}" for n in each.numbers))
+        (each.revision, each.title, str(each.opens_on), str(each.due_on), _numbers(n.information for n in each.numbers))
         for each in found
-    ]  # fmt: skip
+    ]
     if as_json:
         names = ("revision", "title", "opens_on", "due_on", "numbers")
         print_json([dict(zip(names, row, strict=True)) for row in rows])
@@ -100,8 +100,8 @@ def _tell(found: Sequence[OrganisationProgress], *, as_json: bool) -> None:
         return
     columns = (mark("Prefecture"), mark("Organisation"), mark("Readiness"), mark("Missing"), mark("Records registered"))
     rows = [
-        (each.prefecture, f"{each.name} {each.organisation}", text(READINESS_WORDS[each.readiness]),
-         ", ".join(f"#{number}" for number in each.missing), str(sum(standing.records for standing in each.standings)))
+        (each.prefecture, f"{each.name} {each.organisation}", told_readiness(each.readiness),
+         _numbers(each.missing), str(sum(standing.records for standing in each.standings)))
         for each in found
     ]  # fmt: skip
     print_table(mark("Progress of the campaign"), columns, rows)
@@ -163,6 +163,10 @@ def _release(settings: Settings, *, slot: UUID, as_json: bool) -> None:
         print_json({"released": str(slot)})
     else:
         click.echo(text("The slot {slot} is free again.", slot=slot))
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
 
 
 def _today() -> date:

@@ -30,7 +30,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A revision's campaign: registered from ``opens_on`` until the day before ``due_on``, the linkage start (Tokyo)."""
+    """A revision's campaign: registered from ``opens_on`` until the day before ``due_on``, the linkage start."""
 
     revision: str
     title: str

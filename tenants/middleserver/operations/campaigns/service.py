@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from chukan.platform.audit.actor import Actor
 from chukan.platform.audit.rules import Action
-from chukan.platform.messages import mark, text
+from chukan.platform.messages import text
 from chukan.tenants.middleserver.operations.campaigns import rules, store
 from chukan.tenants.middleserver.operations.campaigns.errors import (
     CampaignRefused,
@@ -28,7 +28,7 @@ from chukan.tenants.middleserver.operations.campaigns.errors import (
 )
 from chukan.tenants.middleserver.operations.campaigns.rules import Campaign, Number, Readiness, Scope, Standing
 from chukan.tenants.middleserver.operations.campaigns.store import Slot
-from chukan.tenants.middleserver.operations.campaigns.words import OBJECTION_WORDS
+from chukan.tenants.middleserver.operations.campaigns.words import told_objection
 from chukan.tenants.registry import store as registry
 
 _Positive = Annotated[int, Field(gt=0)]
@@ -54,7 +54,7 @@ class _Number(_Data):
 
 
 class _Campaign(_Data):
-    revision: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")]
+    revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
     title: Annotated[str, Field(min_length=1, max_length=200)]
     opens_on: date
     due_on: date
@@ -140,13 +140,13 @@ class Campaigns:
             left = max(0, campaign.night_capacity - taken)
             against = rules.objection(campaign, information, night, records=records, booked=taken, today=today)
             if against is not None:
-                raise SlotRefused(reason=text(OBJECTION_WORDS[against]), left=left)
+                raise SlotRefused(reason=told_objection(against), left=left)
             slot = store.book(
                 connection, revision, information=information, organisation=registered.id, night=night,
                 records=records, actor=self._actor.name,
             )  # fmt: skip
             if slot is None:
-                raise SlotRefused(reason=text(mark("the organisation has one already")), left=left)
+                raise SlotRefused(reason=text("the organisation has one already"), left=left)
             unit.note(slot=str(slot), organisation=registered.reference, night=night.isoformat(), records=records)
         return slot
 
@@ -170,11 +170,8 @@ def progress_of(connection: Connection, campaign: Campaign, today: date) -> Sequ
         standings = [row.standing for row in each]
         ready = rules.readiness(standings, campaign.due_on, today)
         head = each[0]
-        told.append(
-            OrganisationProgress(
-                organisation, head.name, head.prefecture, ready, rules.missing(standings), standings
-            )  # fmt: skip
-        )
+        lacking = rules.missing(standings)
+        told.append(OrganisationProgress(organisation, head.name, head.prefecture, ready, lacking, standings))
     return told
 
 

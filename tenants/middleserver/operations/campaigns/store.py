@@ -81,7 +81,10 @@ def campaigns(connection: Connection) -> Sequence[Campaign]:
         "select revision, information, mandatory, scope, large from platform.campaign_number order by information"
     ):
         numbers.setdefault(revision, []).append(Number(information, mandatory, Scope(scope), large))
-    return [Campaign(*row, tuple(numbers.get(row[0], ()))) for row in rows]
+    return [
+        Campaign(revision, title, opens_on, due_on, capacity, tuple(numbers.get(revision, ())))
+        for revision, title, opens_on, due_on, capacity in rows
+    ]
 
 
 def lock(connection: Connection, revision: str) -> bool:

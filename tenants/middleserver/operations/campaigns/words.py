@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from chukan.platform.messages import mark
+from chukan.platform.messages import mark, text
 from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, SlotObjection
 
 READINESS_WORDS = MappingProxyType(
@@ -24,3 +24,13 @@ OBJECTION_WORDS = MappingProxyType(
         SlotObjection.FULL: mark("the night is full"),
     }
 )
+
+
+def told_readiness(readiness: Readiness) -> str:
+    """Return the word for *readiness* in the reader's language."""
+    return text(READINESS_WORDS[readiness])
+
+
+def told_objection(against: SlotObjection) -> str:
+    """Return the words for *against* in the reader's language."""
+    return text(OBJECTION_WORDS[against])

@@ -92,10 +92,11 @@ class HttpsNetwork:
     def _asked(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], *, largest: int) -> Answer:
         told = [(name.encode(), value.encode()) for name, value in headers.items()]
         further = {"timeout": self._timeout}
+        begin = self._pool.stream
         try:
             with (
                 self._deadline.within(self._total),
-                self._pool.stream(method, self._url + path, headers=told, content=body, extensions=further) as response,
+                begin(method, self._url + path, headers=told, content=body, extensions=further) as response,
             ):
                 answer = Answer(response.status, _bounded(response, largest))
         except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:

@@ -1,0 +1,98 @@
+"""The tables are as declared, the check tells the backlog, and a night killed for good is gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.schema import CreateTable
+
+from chukan.platform.component import Health
+from chukan.platform.database.engines import driver
+from chukan.platform.database.roles import ProcessKind
+from chukan.tenants.middleserver.operations import store
+from chukan.tenants.middleserver.operations.checks import judge_backlog
+from chukan.tenants.middleserver.operations.tables import BatchResultRow, ExcludedItemListRow, ExcludedItemRow
+from chukan.tenants.releases.schema import TenantBase, privileges_of
+from support.copies import right_row
+from support.nights import NIGHT_TIME, Town
+
+ROOT = Path(__file__).parent.parent.parent
+SHAPE = """
+    select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid)
+    from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = %(table)s::regclass and a.attnum > 0
+    union all
+    select conname, pg_get_constraintdef(oid), true, null from pg_constraint
+    where conrelid = %(table)s::regclass and contype <> 'n'
+    order by 1, 2
+"""
+
+
+@pytest.mark.parametrize("table", [BatchResultRow, ExcludedItemListRow, ExcludedItemRow])
+def test_the_migrated_table_is_the_declared_one(town: Town, table: type[TenantBase]) -> None:
+    place = town.place()
+    declared = TenantBase.metadata.tables[table.__tablename__]
+    dialect = create_engine("postgresql+psycopg://").dialect
+    with town.safe.database.superuser() as superuser:
+        row = superuser.execute("select schema, role from platform.tenant where id = %s", (place.tenant,)).fetchone()
+        schema, role = row or ("", "")
+        superuser.execute("create schema if not exists declared")
+        superuser.execute("set search_path to declared")
+        superuser.execute(str(CreateTable(declared).compile(dialect=dialect)).encode())
+        expected = superuser.execute(SHAPE, {"table": f"declared.{declared.name}"}).fetchall()
+        assert superuser.execute(SHAPE, {"table": f"{schema}.{declared.name}"}).fetchall() == expected
+        granted = superuser.execute(
+            "select lower(a.privilege_type) from pg_class c cross join aclexplode(c.relacl) a "
+            "where c.oid = %s::regclass and a.grantee = %s::regrole",
+            (f"{schema}.{declared.name}", role),
+        ).fetchall()
+    assert {privilege for (privilege,) in granted} == set(privileges_of(declared))
+
+
+@pytest.mark.parametrize(
+    ("hours", "health"),
+    [(None, Health.GREEN), (35.9, Health.GREEN), (36, Health.AMBER), (59.9, Health.AMBER), (60, Health.RED)],
+)
+def test_a_backlog_is_amber_after_one_night_and_red_after_two(hours: float | None, health: Health) -> None:
+    oldest = None if hours is None else NIGHT_TIME - timedelta(hours=hours)
+    assert judge_backlog(oldest, 3, NIGHT_TIME).health is health
+
+
+def test_the_poller_sees_what_waits(town: Town) -> None:
+    town.place().send_rows([right_row(1)])
+    town.place().send_rows([right_row(1)])
+    with town.safe.database.engine(ProcessKind.POLLER).connect() as connection:
+        oldest, organisations = store.oldest_waiting(connection)
+    assert oldest is not None
+    assert organisations == 2
+
+
+def test_a_batch_killed_inside_a_file_is_gone_on_with_by_the_next(town: Town) -> None:
+    place = town.place()
+    with town.safe.database.engine(ProcessKind.PROVISIONER).begin() as connection:
+        credentials = town.safe.credentials(town.safe.vault(ProcessKind.PROVISIONER), ProcessKind.PROVISIONER)
+        credentials.store(driver(connection), place.tenant, town.safe.database.credentials.password(place.tenant))
+    place.send_rows([right_row(1), right_row(2)])
+    program = Path(__file__).parent / "run_and_die.py"
+    command = [sys.executable, str(program), town.safe.database.settings.model_dump_json(), str(town.safe.key_file)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert town.parts()[str(place.tenant)].state == "running"
+    assert place.found(1) == []
+    assert town.batch(place.night).run() is None
+    with town.safe.database.superuser() as superuser:
+        superuser.execute("update platform.batch_run set heartbeat_at = heartbeat_at - interval '1 minute'")
+    report = town.batch(place.night).run()
+    assert report is not None
+    assert (report.turns, report.left) == (1, 0)
+    part = town.parts()[str(place.tenant)]
+    assert (part.state, part.registered, part.records, part.turns) == ("finished", 1, 2, 2)
+    assert len(place.found(1)) == 1
