@@ -61,6 +61,38 @@ class Permission(Action):
     MAIL_SEND = "mail:message:send"
     MAIL_RETRY = "mail:message:retry"
 
+    EXEMPTION_READ = "limits:exemption:read"
+    EXEMPTION_REQUEST = "limits:exemption:request"
+    EXEMPTION_APPROVE = "limits:exemption:approve"
+    MASTERS_READ = "masters:package:read"
+    MASTERS_LOAD = "masters:package:load"
+    MASTERS_APPLY = "masters:package:apply"
+    CERTIFICATE_READ = "certificates:certificate:read"
+    CERTIFICATE_REQUEST = "certificates:certificate:request"
+    CERTIFICATE_REPLACE = "certificates:certificate:replace"
+    CERTIFICATE_REVOKE = "certificates:certificate:revoke"
+    EXCHANGE_READ = "transmission:exchange:read"
+    EXCHANGE_STOP = "transmission:exchange:stop"
+    MESSAGE_RETRY = "transmission:message:retry"
+    CODE_READ = "linkage_codes:code:read"
+    CODE_REQUEST = "linkage_codes:code:request"
+    LINK_HISTORY_READ = "linkage_codes:history:read"
+    LINK_CASE_CLOSE = "linkage_codes:case:close"
+    LINK_MOVE = "linkage_codes:link:move"
+    LINK_MOVE_APPROVE = "linkage_codes:move:approve"
+    SYSTEM_READ = "connections:system:read"
+    SYSTEM_REGISTER = "connections:system:register"
+    SYSTEM_REVOKE = "connections:system:revoke"
+    BATCH_READ = "operations:batch:read"
+    BATCH_RUN = "operations:batch:run"
+    EXCLUDED_ITEMS_READ = "operations:excluded_items:read"
+    EXCLUDED_ITEMS_LOAD = "operations:excluded_items:load"
+    SETTING_READ = "operations:setting:read"
+    SETTING_CHANGE = "operations:setting:change"
+    CAMPAIGN_READ = "campaigns:campaign:read"
+    CAMPAIGN_CHANGE = "campaigns:campaign:change"
+    SLOT_BOOK = "campaigns:slot:book"
+
 
 #: What each one allows, in the words of ``docs/permissions.md``.
 MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
@@ -100,6 +132,37 @@ MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
         Permission.MAIL_READ: mark("see outgoing mail and its state"),
         Permission.MAIL_SEND: mark("send what is due and test mails, take in delivery reports"),
         Permission.MAIL_RETRY: mark("send failed mail again"),
+        Permission.EXEMPTION_READ: mark("see who is exempt from the upload limits"),
+        Permission.EXEMPTION_REQUEST: mark("ask for an exemption from the upload limits"),
+        Permission.EXEMPTION_APPROVE: mark("approve an exemption, as the second person"),
+        Permission.MASTERS_READ: mark("see the masters and where each organisation stands"),
+        Permission.MASTERS_LOAD: mark("load masters from files"),
+        Permission.MASTERS_APPLY: mark("apply masters to organisations"),
+        Permission.CERTIFICATE_READ: mark("see the organisations' message certificates"),
+        Permission.CERTIFICATE_REQUEST: mark("request a message certificate"),
+        Permission.CERTIFICATE_REPLACE: mark("put a message certificate into use, or retire one"),
+        Permission.CERTIFICATE_REVOKE: mark("revoke a message certificate"),
+        Permission.EXCHANGE_READ: mark("see the exchange of messages"),
+        Permission.EXCHANGE_STOP: mark("stop the exchange, of one organisation or of all, and let it go on"),
+        Permission.MESSAGE_RETRY: mark("send a message again that was given up"),
+        Permission.CODE_READ: mark("see how many linkage codes were asked for and came"),
+        Permission.CODE_REQUEST: mark("ask for linkage codes"),
+        Permission.LINK_HISTORY_READ: mark("see the history of a link, without its code"),
+        Permission.LINK_CASE_CLOSE: mark("close a case of a doubtful link"),
+        Permission.LINK_MOVE: mark("ask for swapped or wrong links to be put right"),
+        Permission.LINK_MOVE_APPROVE: mark("approve that links are put right, as the second person"),
+        Permission.SYSTEM_READ: mark("see the systems that may connect"),
+        Permission.SYSTEM_REGISTER: mark("register a system's certificate"),
+        Permission.SYSTEM_REVOKE: mark("bar a system's certificate"),
+        Permission.BATCH_READ: mark("see the night batch, uploads and their limits"),
+        Permission.BATCH_RUN: mark("run the night batch out of turn"),
+        Permission.EXCLUDED_ITEMS_READ: mark("see the items that are not provided"),
+        Permission.EXCLUDED_ITEMS_LOAD: mark("load the items that are not provided"),
+        Permission.SETTING_READ: mark("see an organisation's settings"),
+        Permission.SETTING_CHANGE: mark("change an organisation's settings"),
+        Permission.CAMPAIGN_READ: mark("see the campaigns of revisions"),
+        Permission.CAMPAIGN_CHANGE: mark("plan campaigns of revisions"),
+        Permission.SLOT_BOOK: mark("book nights for large registrations"),
     }
 )
 

@@ -65,6 +65,15 @@ class Told:
     reload: threading.Event = field(default_factory=threading.Event)
 
 
+def told_by_signals() -> Told:
+    """Return what the signals of this process tell: SIGTERM and SIGINT to end, SIGHUP to read certificates again."""
+    told = Told()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: told.reload.set())
+    return told
+
+
 def serve(backend: Backend, front: Front | None, told: Told) -> None:
     """Serve until told to stop; if front or application ends by itself the other one is ended too.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from chukan.tenants.releases.errors import RevisionUnknown
 from chukan.tenants.releases.rendering import head, render, revisions
 from chukan.tenants.releases.schema import TenantBase, privileges_of
+from chukan.wiring import SEALED
 from support.database import Database
 from support.tenants import provisioned
 
@@ -69,8 +71,12 @@ def test_the_granted_privileges_are_the_declared_ones(database: Database) -> Non
 def test_a_script_names_no_schema_and_keeps_no_version_table() -> None:
     statements = " ".join(render(None, head()).statements).lower()
     assert "alembic" not in statements
-    assert "org_" not in statements
-    assert "begin" not in statements.split()
+    assert re.search(r"\borg_[0-9a-z]{16}\b", statements) is None
+    assert {"begin", "commit"}.isdisjoint(statement.split()[0].lower() for statement in render(None, head()).statements)
+
+
+def test_what_is_sealed_stands_in_a_table_of_the_tenants() -> None:
+    assert {each.table for each in SEALED} <= set(TenantBase.metadata.tables)
 
 
 def test_the_way_by_each_revision_is_the_way_in_one_go() -> None:

@@ -210,7 +210,7 @@ class Entrance:
     _made: int = 0
 
     def __post_init__(self) -> None:
-        self.services = opened(self.settings, lambda _vault: Features(), self._stack, self.clock)
+        self.services = opened(self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock)
         self.app = make_gateway(self.services)
         self.systems = Systems(self.safe.actor())
 

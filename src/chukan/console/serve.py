@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -20,7 +19,7 @@ from chukan.platform.database.serving import serving
 from chukan.platform.logs import configure_logs
 from chukan.platform.settings import ConsoleSettings, Settings
 from chukan.platform.settings.load import pass_settings
-from chukan.platform.web.serving import Backend, Front, Told, private_directory, serve
+from chukan.platform.web.serving import Backend, Front, private_directory, serve, told_by_signals
 
 #: Where the console is reached when the settings name no address.
 LOCAL = "https://localhost:8443"
@@ -42,21 +41,13 @@ def serve_commands(components: Callable[[], Iterable[Component]]) -> click.Group
         A hang-up signal (SIGHUP) has the front read its certificates again.
         """
         configure_logs(settings.logs, process="console")
-        told = _told_by_signals()
+        told = told_by_signals()
         run = private_directory(settings.console.runtime_directory, for_group=no_front)
         backend = _backend(settings, run, components, for_group=no_front)
         with serving(settings.database), as_file(files("chukan") / "config" / "caddy") as shipped:
             serve(backend, None if no_front else _front(settings, run, shipped), told)
 
     return serve_group
-
-
-def _told_by_signals() -> Told:
-    told = Told()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.stop.set())
-    signal.signal(signal.SIGHUP, lambda *_: told.reload.set())
-    return told
 
 
 def _backend(

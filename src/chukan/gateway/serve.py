@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import signal
-import threading
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -17,7 +15,7 @@ from chukan.platform.database.serving import serving
 from chukan.platform.logs import configure_logs
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
-from chukan.platform.web.serving import Backend, Front, private_directory, serve
+from chukan.platform.web.serving import Backend, Front, private_directory, serve, told_by_signals
 from chukan.tenants.middleserver.connections.desk import opened
 from chukan.tenants.middleserver.connections.errors import GatewayFilesMissing
 from chukan.tenants.middleserver.connections.web_views import make_gateway
@@ -30,14 +28,15 @@ def gateway_command(features: FeaturesOf) -> click.Command:
     @click.command(cls=TranslatedCommand)
     @pass_settings
     def gateway(settings: Settings) -> None:
-        """Serve the organisations' systems and the national network."""
+        """Serve the organisations' systems and the national network.
+
+        A hang-up signal (SIGHUP) has the front read its certificates again.
+        """
         configure_logs(settings.logs, process="gateway")
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        told = told_by_signals()
         run = private_directory(settings.gateway.runtime_directory)
         with serving(settings.database), as_file(files("chukan") / "config" / "caddy") as shipped:
-            serve(backend(settings, run, features), front(settings, run, shipped), stop)
+            serve(backend(settings, run, features), front(settings, run, shipped), told)
 
     return gateway
 
@@ -82,4 +81,4 @@ def front(settings: Settings, run: Path, shipped: Path) -> Front:
         "CHUKAN_NETWORK_CA": str(settings.network.ca_file or gateway.client_ca_file),
         "CHUKAN_PROBE_PORT": str(gateway.probe_port),
     }
-    return Front(shipped / "gateway.caddyfile", values)
+    return Front(shipped / "gateway.caddyfile", values, run / "caddy-admin.sock")

@@ -44,7 +44,7 @@ def opened(settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Cl
     reception = authority = None
     if settings.network.url:
         network = settings.network
-        reception = stack.enter_context(reception_for(network, engine, sessions, vault, features(vault)))
+        reception = stack.enter_context(reception_for(network, engine, sessions, vault, features(sessions, vault)))
         authority = authority_of(network)
     return Services(
         clock=clock or SystemClock(),

@@ -107,7 +107,7 @@ def _relay(features: FeaturesOf) -> click.Command:
     @pass_settings
     def relay(settings: Settings, *, as_json: bool) -> None:
         """Send the messages that are due, once; the job network-relay does the same."""
-        with at_desk(settings) as desk, desk.relay(features(desk.vault)) as sender:
+        with at_desk(settings) as desk, desk.relay(features(desk.sessions, desk.vault)) as sender:
             relayed = sender.run()
         if as_json:
             print_json(relayed.as_json())

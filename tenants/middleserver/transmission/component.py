@@ -37,7 +37,7 @@ def component(settings: Callable[[], Settings], features: FeaturesOf) -> Compone
         # Where no network is set or it is away, messages wait, and the check says so; the job has not failed.
         with at_job(settings(), "network-relay") as desk, suppress(NetworkNotSet):
             try:
-                with desk.relay(features(desk.vault)) as sender:
+                with desk.relay(features(desk.sessions, desk.vault)) as sender:
                     sender.run()
             except NetworkAway as error:
                 _log.warning("transmission.network_away", exc_info=error)

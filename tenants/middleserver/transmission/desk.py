@@ -33,7 +33,7 @@ from chukan.tenants.middleserver.transmission.service import Exchange, OpenConve
 
 _random = secrets.SystemRandom()
 #: What the features above do with messages, once the vault is open.
-FeaturesOf = Callable[[Vault], Features]
+FeaturesOf = Callable[[TenantSessions, Vault], Features]
 
 
 @dataclass(frozen=True)

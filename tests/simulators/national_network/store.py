@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 _SCHEMA = """
 create table if not exists fact (name text primary key, value text not null) without rowid;
@@ -82,12 +82,12 @@ class Store:
                 raise
             self._connection.execute("commit")
 
-    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+    def rows(self, query: LiteralString, *values: object) -> list[sqlite3.Row]:
         """Return what *query* finds."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    def row(self, query: str, *values: object) -> sqlite3.Row | None:
+    def row(self, query: LiteralString, *values: object) -> sqlite3.Row | None:
         """Return the first that *query* finds, if there is one."""
         found = self.rows(query, *values)
         return found[0] if found else None

@@ -327,7 +327,7 @@ class Catalogue:
         Raises:
             InstitutionUnknown: the masters do not know it.
         """
-        found = self._organisations.get(code)
+        found = self._by_code.get(code)
         if found is None:
             raise InstitutionUnknown(institution=code)
         return found
@@ -337,7 +337,7 @@ class Catalogue:
 
         Institutions that the masters do not know may nothing. Source: A2-008.
         """
-        asking, giving = self._organisations.get(inquirer), self._organisations.get(provider)
+        asking, giving = self._by_code.get(inquirer), self._by_code.get(provider)
         if asking is None or giving is None:
             return False
         return any(
@@ -358,7 +358,7 @@ class Catalogue:
         return {each.code: each for each in self.information}
 
     @cached_property
-    def _organisations(self) -> Mapping[str, Organisation]:
+    def _by_code(self) -> Mapping[str, Organisation]:
         by_own_code = {each.organisation_code: each for each in self.organisations if each.organisation_code}
         return {**by_own_code, **{each.institution_code: each for each in self.organisations}}
 

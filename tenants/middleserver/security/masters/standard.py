@@ -91,7 +91,7 @@ class Standard:
             raise PackageUnknown(sequence=sequence)
         catalogue = Catalogue(
             head=head,
-            organisations=tuple(self._organisations(head)),
+            organisations=tuple(self._members(head)),
             affairs=tuple(self._affairs(head)),
             procedures=tuple(self._procedures(head)),
             information=tuple(
@@ -105,7 +105,7 @@ class Standard:
         require_consistent(catalogue)
         return catalogue
 
-    def _organisations(self, head: PackageHead) -> Iterator[Organisation]:
+    def _members(self, head: PackageHead) -> Iterator[Organisation]:
         for row in self._local:
             code = row["code"]
             kind = self._parties.local_kinds[row["kind"]]

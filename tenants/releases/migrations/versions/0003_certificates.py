@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0003"
 down_revision = "0002"
+PURPOSE = mark("The organisation's signing and encryption certificates")
 branch_labels = None
 depends_on = None
 

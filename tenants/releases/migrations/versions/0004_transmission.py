@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0004"
 down_revision = "0003"
+PURPOSE = mark("Messages to and from the national network")
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0005"
 down_revision = "0004"
+PURPOSE = mark("Linkage codes and how they were acquired")
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,11 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from chukan.platform.messages import mark
+
 revision = "0006"
 down_revision = "0005"
+PURPOSE = mark("Uploads and duplicate copies")
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0007"
 down_revision = "0006"
+PURPOSE = mark("What existing systems sent, once each")
 branch_labels = None
 depends_on = None
 

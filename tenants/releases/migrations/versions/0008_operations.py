@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from chukan.platform.messages import mark
+
 revision = "0008"
 down_revision = "0007"
+PURPOSE = mark("Batches, and what is not provided")
 branch_labels = None
 depends_on = None
 
