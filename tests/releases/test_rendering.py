@@ -76,7 +76,10 @@ def test_a_script_names_no_schema_and_keeps_no_version_table() -> None:
 
 
 def test_what_is_sealed_stands_in_a_table_of_the_tenants() -> None:
-    assert {each.table for each in SEALED} <= set(TenantBase.metadata.tables)
+    for each in SEALED:
+        columns = TenantBase.metadata.tables[each.table].columns
+        assert {each.column, each.id_column} <= set(columns.keys()), each
+        assert columns[each.id_column].primary_key, each
 
 
 def test_the_way_by_each_revision_is_the_way_in_one_go() -> None:

@@ -272,7 +272,7 @@ def test_machines_get_the_list(tmp_path: Path) -> None:
 
 def test_sections_are_what_holds_leaves() -> None:
     database = {"database", "database.embedded", "database.tenant_sessions"}
-    assert sections() == {*database, "vault", "audit", "mail", "logs", "console"}
+    assert sections() == {*database, "vault", "audit", "mail", "logs", "console", "gateway", "network"}
 
 
 def test_every_leaf_has_a_meaning_and_its_default_passes_through_its_variable(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from chukan.platform.vault.rules import EncryptedColumn
 from chukan.tenants.releases.schema import TenantBase
 
 #: What a rotation of the tenant's data key re-encrypts.
-SEALED_COLUMNS = (EncryptedColumn("stored_answer", "content"),)
+SEALED_COLUMNS = (EncryptedColumn("stored_answer", "content", id_column="key"),)
 
 
 class ConnectedSystem(SharedBase):
