@@ -269,7 +269,7 @@ class GatewaySettings(Section):
 
     host: str = Field(
         default="localhost",
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        pattern=r"^[A-Za-z0-9]+([.-]+[A-Za-z0-9]+)*$",
         description="Host name under which systems connect; a name, not an address.",
     )
     port: int = Field(default=8444, ge=1, le=65535, description="Port on which the front listens for systems.")

@@ -14,10 +14,16 @@ from chukan.platform.database.roles import ProcessKind
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
-from chukan.tenants.middleserver.connections.rules import ALLOWED_WORDS, Allowed, System
+from chukan.tenants.middleserver.connections.rules import Allowed, System
 from chukan.tenants.middleserver.connections.service import Application, Systems
 from chukan.tenants.middleserver.formats.codes import department_code, system_id
 from chukan.tenants.middleserver.security.organisations import tenant_of
+
+_ALLOWED_WORDS = {
+    Allowed.UPLOADS: mark("files of duplicate copies"),
+    Allowed.LINKAGE_CODES: mark("linkage codes"),
+    Allowed.MANAGEMENT_INFORMATION: mark("management information"),
+}
 
 
 @click.group(cls=TranslatedGroup)
@@ -113,7 +119,7 @@ def _shape(system: System) -> dict[str, object]:
 
 
 def _row(system: System) -> tuple[str, ...]:
-    allowed = ", ".join(text(ALLOWED_WORDS[each]) for each in sorted(system.allowed))
+    allowed = ", ".join(text(_ALLOWED_WORDS[each]) for each in sorted(system.allowed))
     revoked = f"{as_tokyo(system.revoked_at):%Y-%m-%d %H:%M}" if system.revoked_at else "-"
     until = f"{as_tokyo(system.valid_until):%Y-%m-%d}"
     return str(system.tenant), system.department, system.system_id, allowed, until, revoked, system.fingerprint

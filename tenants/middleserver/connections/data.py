@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chukan.tenants.middleserver.connections.errors import DataMalformed
+from chukan.tenants.middleserver.connections.errors import ConnectionDataMalformed
 from chukan.tenants.middleserver.connections.rules import Rate, RateKind, TestPersons
 
 RATES_FILE = "rates.toml"
@@ -47,13 +47,13 @@ _File = TypeVar("_File", bound=_Data)
 
 @cache
 def shipped_rates() -> tuple[Rate, ...]:
-    """Return the rates that the program ships; raises DataMalformed."""
+    """Return the rates that the program ships; raises ConnectionDataMalformed."""
     return rates_of(_content(RATES_FILE))
 
 
 @cache
 def shipped_test_persons() -> TestPersons:
-    """Return the numbers of test persons; raises DataMalformed."""
+    """Return the numbers of test persons; raises ConnectionDataMalformed."""
     stated = _read(_PersonsFile, _content(PERSONS_FILE), PERSONS_FILE).test_persons
     return TestPersons(stated.first, stated.last)
 
@@ -62,12 +62,14 @@ def rates_of(content: Mapping[str, Any]) -> tuple[Rate, ...]:
     """Return the rates that the content of the file describes.
 
     Raises:
-        DataMalformed: it is wrong, states a kind twice from one day on, or leaves a kind out.
+        ConnectionDataMalformed: it is wrong, states a kind twice from one day on, or leaves a kind out.
     """
     stated = _read(_RatesFile, content, RATES_FILE).rates
     known = {(each.kind, each.valid_from) for each in stated}
     if len(known) < len(stated) or {kind for kind, _ in known} != set(RateKind):
-        raise DataMalformed(file=RATES_FILE, reason="rates: a kind twice from one day on, or one that is missing")
+        raise ConnectionDataMalformed(
+            file=RATES_FILE, reason="rates: a kind twice from one day on, or one that is missing"
+        )
     return tuple(Rate(each.kind, each.requests, timedelta(seconds=each.seconds), each.valid_from) for each in stated)
 
 
@@ -81,4 +83,4 @@ def _read(form: type[_File], content: Mapping[str, Any], file: str) -> _File:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise DataMalformed(file=file, reason=reason, detail=str(error)) from error
+        raise ConnectionDataMalformed(file=file, reason=reason, detail=str(error)) from error

@@ -32,7 +32,7 @@ def opened(settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Cl
     Raises:
         SecretMissing: this machine was not given the gateway's log-in.
         NetworkFilesUnusable: the settings name a network, but its files cannot be read.
-        DataMalformed: a file in config/ is wrong.
+        ConnectionDataMalformed: a file in config/ is wrong.
     """
     engine = stack.enter_context(engine_of(settings.database, ProcessKind.GATEWAY))
     vault = Vault(engine, key_provider(settings.vault), cache_seconds=settings.vault.cache_seconds)

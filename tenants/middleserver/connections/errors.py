@@ -84,7 +84,7 @@ class RateUnknown(ChukanError):
     hint = mark("Put config/rates.toml right.")
 
 
-class DataMalformed(ChukanError):
+class ConnectionDataMalformed(ChukanError):
     """Shipped data cannot be used as they are written."""
 
     code = "connections.data_malformed"

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from chukan.platform.clock import as_utc
 from chukan.platform.identifiers import TenantId
-from chukan.platform.messages import mark
 from chukan.tenants.middleserver.connections.errors import (
     CertificateExpired,
     CertificateRevoked,
@@ -45,13 +44,6 @@ class Allowed(StrEnum):
     LINKAGE_CODES = "linkage_codes"
     #: Read what is registered (A0-091).
     MANAGEMENT_INFORMATION = "management_information"
-
-
-ALLOWED_WORDS = {
-    Allowed.UPLOADS: mark("files of duplicate copies"),
-    Allowed.LINKAGE_CODES: mark("linkage codes"),
-    Allowed.MANAGEMENT_INFORMATION: mark("management information"),
-}
 
 
 class RateKind(StrEnum):

@@ -46,7 +46,7 @@ def hinted(fault: Fault) -> str:
 
 def error_report(contents: Iterable[bytes], *, total: int) -> Iterator[str]:
     """Yield the lines of the report (CSV, CRLF): a header, a line for each error kept, and how many more there are."""
-    yield _line([text(column) for column in _COLUMNS])
+    yield _line(map(text, _COLUMNS))
     kept = 0
     for content in contents:
         fault = unpacked(content)
@@ -55,7 +55,7 @@ def error_report(contents: Iterable[bytes], *, total: int) -> Iterator[str]:
         shown = (place, fault.number, line, fault.item, fault.name, fault.reason.value, told(fault), hinted(fault))
         yield _line(shown)
     if total > kept:
-        more = text(mark("{more} more errors are not listed."), more=total - kept)
+        more = text("{more} more errors are not listed.", more=total - kept)
         yield _line(["", "", "", "", "", "", more, ""])
 
 

@@ -23,7 +23,7 @@ DOCUMENT = (ROOT / "docs/interfaces/connections.md").read_text("utf-8")
 ROW = re.compile(r"^\| ([0-9]{3}) \| (.*?) \|", re.MULTILINE)
 #: What only operators and installations meet.
 INSIDE = {
-    errors.RateUnknown, errors.DataMalformed, errors.FingerprintMalformed, errors.CertificateUnusable,
+    errors.RateUnknown, errors.ConnectionDataMalformed, errors.FingerprintMalformed, errors.CertificateUnusable,
     errors.SystemKnown, errors.SystemUnknown, errors.SystemRevokedAlready, errors.GatewayFilesMissing,
     copies.UploadTakenOver, copies.DeletionTooEarly, formats.SchemaUnknown, formats.IndividualNumberSuspected,
 }  # fmt: skip

@@ -112,7 +112,7 @@ def test_rates_that_are_wrong_are_refused(change: dict[str, object]) -> None:
     row = {"requests": 1, "seconds": 1, "valid_from": date(2026, 1, 1)}
     rows = [{**row, "kind": kind.value} for kind in RateKind]
     assert len(rates_of({"rates": rows})) == len(RateKind)
-    with pytest.raises(errors.DataMalformed):
+    with pytest.raises(errors.ConnectionDataMalformed):
         rates_of({"rates": [{**rows[0], **change}, *rows[1:]]})
 
 
