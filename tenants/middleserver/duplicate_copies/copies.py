@@ -113,7 +113,7 @@ class Copies:
         return self._lines(caller.tenant, information)
 
     def _lines(self, tenant: TenantId, information: InformationCode | None) -> Iterator[str]:
-        yield _line(map(text, _EXPORT_COLUMNS))
+        yield _line(list(map(text, _EXPORT_COLUMNS)))
         number = None if information is None else information_number(information)
         cipher, last = self._vault.column(tenant, loading.TABLE, loading.COLUMN), 0
         while True:

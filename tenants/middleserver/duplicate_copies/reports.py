@@ -46,7 +46,7 @@ def hinted(fault: Fault) -> str:
 
 def error_report(contents: Iterable[bytes], *, total: int) -> Iterator[str]:
     """Yield the lines of the report (CSV, CRLF): a header, a line for each error kept, and how many more there are."""
-    yield _line(map(text, _COLUMNS))
+    yield _line(list(map(text, _COLUMNS)))
     kept = 0
     for content in contents:
         fault = unpacked(content)

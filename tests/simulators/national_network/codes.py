@@ -50,7 +50,9 @@ class Codes:
     def first_known(self, institution: str, serials: Sequence[str]) -> int | None:
         """Return the place of the first of *serials* that *institution* announced before; None if there is none."""
         query = "select 1 from serial where institution = ? and serial = ? and announced_at is not null"
-        found = (number for number, serial in enumerate(serials, 1) if self._store.row(query, institution, serial))
+        found = (
+            number for number, serial in enumerate(serials, 1) if self._store.found_one(query, institution, serial)
+        )
         return next(found, None)
 
     def announce(
@@ -107,7 +109,7 @@ class Codes:
 
     def issue_due(self) -> int:
         """Issue what is due and make the notifications; returns how many entries they have."""
-        due = self._store.rows(
+        due = self._store.found_all(
             "select * from serial where result is null and due_at <= ? order by institution, conv, serial",
             self._context.time(),
         )

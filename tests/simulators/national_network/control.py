@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, LiteralString
 
 from typing_extensions import override
 
@@ -57,34 +57,36 @@ class Control:
             "platform_url": self._network.context.platform_url,
             "published": len(self._network.publisher.published()),
             "settings": settings,
-            "messages": self._count("select count(*) from message"),
-            "refusals": self._count("select count(*) from refusal"),
-            "codes": self._count("select count(*) from code"),
-            "serials_waiting": self._count("select count(*) from serial where result is null"),
-            "serials_due": self._count(
+            "messages": self._how_many("select count(*) from message"),
+            "refusals": self._how_many("select count(*) from refusal"),
+            "codes": self._how_many("select count(*) from code"),
+            "serials_waiting": self._how_many("select count(*) from serial where result is null"),
+            "serials_due": self._how_many(
                 "select count(*) from serial where result is null and due_at <= ?", self._network.context.time()
             ),
-            "deliveries_waiting": self._count("select count(*) from delivery where state = 'waiting'"),
+            "deliveries_waiting": self._how_many("select count(*) from delivery where state = 'waiting'"),
         }
 
     def _messages(self, _told: dict[str, Any]) -> Any:
-        return [_jsonable(row) for row in self._store.rows("select * from message order by number")]
+        return [_jsonable(row) for row in self._store.found_all("select * from message order by number")]
 
     def _refusals(self, _told: dict[str, Any]) -> Any:
-        return [_jsonable(row) for row in self._store.rows("select * from refusal order by number")]
+        return [_jsonable(row) for row in self._store.found_all("select * from refusal order by number")]
 
     def _deliveries(self, _told: dict[str, Any]) -> Any:
-        columns = "mid, institution, conv, seq, typ, enc_kid, state, attempts, result, reason, last_error, created_at"
-        query = f"select {columns}, length(bytes) as size from delivery order by number"  # noqa: S608 - our own columns
-        return [_jsonable(row) for row in self._store.rows(query)]
+        query = (
+            "select mid, institution, conv, seq, typ, enc_kid, state, attempts, result, reason, last_error, created_at,"
+            " length(bytes) as size from delivery order by number"
+        )
+        return [_jsonable(row) for row in self._store.found_all(query)]
 
     def _attempts(self, _told: dict[str, Any]) -> Any:
-        return [_jsonable(row) for row in self._store.rows("select * from attempt order by number")]
+        return [_jsonable(row) for row in self._store.found_all("select * from attempt order by number")]
 
     def _codes(self, _told: dict[str, Any]) -> Any:
         """Return how many serials of each institution have come how far; never a code or a resident."""
         counts: dict[str, Counter[str]] = {}
-        for row in self._store.rows("select * from serial"):
+        for row in self._store.found_all("select * from serial"):
             stage = row["result"] or (
                 "unregistered" if row["registered_at"] is None else "unannounced" if row["conv"] is None else "waiting"
             )
@@ -92,9 +94,11 @@ class Control:
         return counts
 
     def _certificates(self, _told: dict[str, Any]) -> Any:
-        columns = "kid, institution, use, not_before, not_after, revoked_at, reason"
-        query = f"select {columns} from certificate order by not_before, kid"  # noqa: S608 - our own columns
-        return [_jsonable(row) for row in self._store.rows(query)]
+        query = (
+            "select kid, institution, use, not_before, not_after, revoked_at, reason "
+            "from certificate order by not_before, kid"
+        )
+        return [_jsonable(row) for row in self._store.found_all(query)]
 
     def _order(self, told: dict[str, Any]) -> Any:
         order = Order(Fault(told.pop("fault")), **told)
@@ -117,8 +121,8 @@ class Control:
             again.daemon = True
             again.start()
 
-    def _count(self, query: str, *values: object) -> int:
-        row = self._store.row(query, *values)
+    def _how_many(self, query: LiteralString, *values: object) -> int:
+        row = self._store.found_one(query, *values)
         return int(row[0]) if row else 0
 
 

@@ -96,7 +96,7 @@ class Deliveries:
     def _next(self) -> list[tuple[int, tuple[str, str]]]:
         """Return the first message that waits of every conversation that nobody works at, and take them in hand."""
         with self._lock:
-            rows = self._store.rows(
+            rows = self._store.found_all(
                 "select number, institution, conv, next_at from delivery where state = 'waiting' "
                 "order by institution, conv, seq"
             )
@@ -116,7 +116,7 @@ class Deliveries:
 
     def _deliver(self, number: int, conversation: tuple[str, str]) -> None:
         try:
-            row = self._store.row("select * from delivery where number = ?", number)
+            row = self._store.found_one("select * from delivery where number = ?", number)
             if row is not None:
                 self._attempt(row)
         except Exception:

@@ -78,7 +78,7 @@ class Keys:
 
     def shown(self, name: str) -> tuple[bytes, str] | None:
         """Return the certificate *name* in PEM and its state; None if the network did not issue it."""
-        row = self._store.row("select * from certificate where kid = ?", name)
+        row = self._store.found_one("select * from certificate where kid = ?", name)
         if row is None:
             return None
         valid = row["not_before"] <= clock.seconds() < row["not_after"]
@@ -92,7 +92,7 @@ class Keys:
                 "update certificate set revoked_at = ?, reason = ? where kid = ? and revoked_at is null",
                 (clock.seconds(), reason, name),
             )
-        row = self._store.row("select revoked_at from certificate where kid = ?", name)
+        row = self._store.found_one("select revoked_at from certificate where kid = ?", name)
         return None if row is None else {"Kid": name, "RevokedAt": clock.instant(row["revoked_at"])}
 
     def signer(self, name: str) -> tuple[str, ec.EllipticCurvePublicKey] | None:
@@ -112,13 +112,15 @@ class Keys:
         }
         now = clock.seconds()
         rows = [
-            row for row in self._store.rows(found[column], value, use) if row["not_before"] <= now < row["not_after"]
+            row
+            for row in self._store.found_all(found[column], value, use)
+            if row["not_before"] <= now < row["not_after"]
         ]
         # Issued in the same second: whichever, but always the same.
         return max(rows, key=lambda row: (row["not_before"], row["kid"]), default=None)
 
     def _all(self) -> list[Pair]:
-        return [_pair(row["pem"]) for row in self._store.rows("select pem from signing_key order by number")]
+        return [_pair(row["pem"]) for row in self._store.found_all("select pem from signing_key order by number")]
 
 
 @cache

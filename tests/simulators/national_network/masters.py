@@ -71,7 +71,7 @@ class MasterFiles:
 
     def _add_parties(self, root: etree._Element, head: Head) -> None:
         for (code, own, name, kind), element in self._each(
-            add(root, "Organisations"), "Organisation", self._organisations(head)
+            add(root, "Organisations"), "Organisation", self._organisation_rows(head)
         ):
             fields = (("InstitutionCode", code), ("LocalGovernmentCode", own), ("Name", name), ("Kind", kind))
             add_all(element, fields)
@@ -85,7 +85,7 @@ class MasterFiles:
             add_all(element, (("InformationCode", each["code"]), ("Number", each["number"]), ("Name", each["name"])))
             add_all(element, (("ShortName", each.get("short_name")),))
 
-    def _organisations(self, head: Head) -> Iterator[tuple[str, str, str, str]]:
+    def _organisation_rows(self, head: Head) -> Iterator[tuple[str, str, str, str]]:
         pattern, kinds = self._parties["local_institution_code"], self._parties["local_kinds"]
         with self._organisations_file.open(encoding="utf-8", newline="") as rows:
             for row in csv.DictReader(rows):

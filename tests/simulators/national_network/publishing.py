@@ -26,7 +26,7 @@ class Publisher:
 
     def published(self) -> list[Head]:
         """Return the packages that were published, oldest first."""
-        rows = self._context.store.rows("select * from package order by sequence")
+        rows = self._context.store.found_all("select * from package order by sequence")
         names = ("sequence", "version", "publication", "kind", "linkage_start", "published_at")
         return [Head(*(row[name] for name in names)) for row in rows]
 
@@ -66,7 +66,7 @@ class Publisher:
         return None if content is None else self._as_ordered(content, Point.PACKAGE)
 
     def _content(self, sequence: int) -> bytes | None:
-        row = self._context.store.row("select bytes from package where sequence = ?", sequence)
+        row = self._context.store.found_one("select bytes from package where sequence = ?", sequence)
         return None if row is None else bytes(row["bytes"])
 
     def _as_ordered(self, content: bytes, at: Point) -> bytes:

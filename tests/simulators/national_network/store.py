@@ -82,19 +82,19 @@ class Store:
                 raise
             self._connection.execute("commit")
 
-    def rows(self, query: LiteralString, *values: object) -> list[sqlite3.Row]:
+    def found_all(self, query: LiteralString, *values: object) -> list[sqlite3.Row]:
         """Return what *query* finds."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    def row(self, query: LiteralString, *values: object) -> sqlite3.Row | None:
+    def found_one(self, query: LiteralString, *values: object) -> sqlite3.Row | None:
         """Return the first that *query* finds, if there is one."""
-        found = self.rows(query, *values)
+        found = self.found_all(query, *values)
         return found[0] if found else None
 
     def fact(self, name: str, default: str = "") -> str:
         """Return the fact *name*."""
-        row = self.row("select value from fact where name = ?", name)
+        row = self.found_one("select value from fact where name = ?", name)
         return str(row["value"]) if row else default
 
     def keep(self, name: str, value: object) -> None:
