@@ -1,0 +1,12 @@
+"""What the console sees of inquiries and provisions."""
+
+from __future__ import annotations
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Expand: nothing that the running release needs is taken away."""
