@@ -80,6 +80,15 @@ class Permission(Action):
     LINK_CASE_CLOSE = "linkage_codes:case:close"
     LINK_MOVE = "linkage_codes:link:move"
     LINK_MOVE_APPROVE = "linkage_codes:move:approve"
+    INQUIRY_QUEUE_READ = "inquiries:queue:read"
+    INQUIRY_QUEUE_CANCEL = "inquiries:queue:cancel"
+    PROVISION_QUEUE_READ = "provisions:queue:read"
+    RESTRICTION_SET = "provisions:restriction:set"
+    RESTRICTION_LIFT = "provisions:restriction:lift"
+    RECORD_READ = "provision_records:record:read"
+    RECONCILIATION_RUN = "provision_records:reconciliation:run"
+    RECONCILIATION_CASE_READ = "provision_records:case:read"
+    RECONCILIATION_CASE_CLOSE = "provision_records:case:close"
     SYSTEM_READ = "connections:system:read"
     SYSTEM_REGISTER = "connections:system:register"
     SYSTEM_REVOKE = "connections:system:revoke"
@@ -151,6 +160,15 @@ MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
         Permission.LINK_CASE_CLOSE: mark("close a case of a doubtful link"),
         Permission.LINK_MOVE: mark("ask for swapped or wrong links to be put right"),
         Permission.LINK_MOVE_APPROVE: mark("approve that links are put right, as the second person"),
+        Permission.INQUIRY_QUEUE_READ: mark("see how inquiries stand, without their content"),
+        Permission.INQUIRY_QUEUE_CANCEL: mark("take inquiries back that have no answer"),
+        Permission.PROVISION_QUEUE_READ: mark("see how provisions stand, without their content"),
+        Permission.RESTRICTION_SET: mark("suspend automatic replies after an incident"),
+        Permission.RESTRICTION_LIFT: mark("let automatic replies go on after an incident"),
+        Permission.RECORD_READ: mark("see what is recorded of an inquiry, without its content"),
+        Permission.RECONCILIATION_RUN: mark("compare records with the network out of turn"),
+        Permission.RECONCILIATION_CASE_READ: mark("see which records differ from the network's"),
+        Permission.RECONCILIATION_CASE_CLOSE: mark("close a case of records that differ"),
         Permission.SYSTEM_READ: mark("see the systems that may connect"),
         Permission.SYSTEM_REGISTER: mark("register a system's certificate"),
         Permission.SYSTEM_REVOKE: mark("bar a system's certificate"),

@@ -114,6 +114,11 @@ class TenantSessions:
         self._totals = Counter[str]()
         self._closed = False
 
+    @property
+    def engine(self) -> Engine:
+        """The process's own engine, for what belongs to no tenant."""
+        return self._engine
+
     @contextmanager
     def connection(self, tenant: TenantId) -> Iterator[Connection]:
         """Lend a connection under the tenant's own log-in; what is not committed is rolled back.

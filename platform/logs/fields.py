@@ -73,6 +73,7 @@ _ALL = (
     LogField("sequence", Kind.NUMBER, "Number of an entry in its chain or of a message in its row."),
     LogField("signal", Kind.NUMBER, "Signal that ended a program."),
     LogField("sqlstate", Kind.TEXT, "PostgreSQL's error code."),
+    LogField("stage", Kind.TEXT, "Step of an automatic reply: receive, fetch, build or send."),
     LogField("state", Kind.TEXT, "State that something is in or went into."),
     LogField("table", Kind.TEXT, "Database table."),
     LogField("version", Kind.TEXT, "Version of a program or a schema."),

@@ -1,23 +1,26 @@
-"""Deadlines in business days and in years, and ``chukan deadlines`` that computes them.
+"""Deadlines in business days and in years, how long a request for a provision holds, and ``chukan deadlines``.
 
-Source: A0-070, A0-141, A0-164.
+Source: A0-030, A0-031, A0-070, A0-141, A0-164, A1-014; rules C.3.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import click
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import override
 
 from chukan.platform.clock import as_tokyo
 from chukan.platform.command_line import TranslatedCommand, TranslatedGroup, json_option, print_json
-from chukan.platform.messages import text
+from chukan.platform.messages import mark, text
 from chukan.platform.service_hours.data import shipped_schedule
 from chukan.platform.service_hours.errors import DeadlinesMalformed, DeadlineUnknown
 from chukan.platform.service_hours.rules import Calendar, DayClass
@@ -33,7 +36,7 @@ class _Data(BaseModel):
 class BusinessDays(_Data):
     """So many business days after the first day; *closes* is when a business day ends for what comes in."""
 
-    deadline: Literal["answer", "code_acquisition"]
+    deadline: Literal["answer", "code_acquisition", "staff_provision"]
     days: int
     closes: time | None = None
     valid_from: date
@@ -49,11 +52,88 @@ class Years(_Data):
     source: str
 
 
+class Validity(_Data):
+    """For how many days a request for a provision (提供の求め) is valid; whether its own day is the first of them."""
+
+    deadline: Literal["provision"]
+    days: Annotated[int, Field(gt=0)]
+    counts_first_day: bool
+    valid_from: date
+    source: str
+
+    def last_valid(self, requested: date) -> date:
+        """Return the last day (Asia/Tokyo) on which a request of that day may be answered."""
+        return requested + timedelta(days=self.days - self.counts_first_day)
+
+
+class LayoutChange(_Data):
+    """That an information's layout changes on a day; ``retroactive``: it holds for facts from before, too."""
+
+    information: int
+    linked_from: date
+    retroactive: bool
+    source: str = ""
+
+    def bars(self, requested: date, answered: date) -> bool:
+        """Return whether what was requested before the change can no longer be answered on the day *answered*.
+
+        Source: A0-030, A1-014. A change that is not retroactive bars nothing (A0-031).
+        """
+        return self.retroactive and requested < self.linked_from <= answered
+
+
+class Answerable(StrEnum):
+    """Whether a request may be answered, and if not, why."""
+
+    YES = "yes"
+    NOT_YET = "not_yet"
+    EXPIRED = "expired"
+    LAYOUT_CHANGED = "layout_changed"
+
+
+_ANSWERABLE = {
+    Answerable.NOT_YET: mark("Nothing is answered before it was requested."),
+    Answerable.EXPIRED: mark("The request was valid until {day}."),
+    Answerable.LAYOUT_CHANGED: mark(
+        "The layout has changed retroactively since the request: the inquirer has to cancel it and ask again."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ProvisionTerm:
+    """Whether a request may be answered on a day, and its last valid day (Asia/Tokyo)."""
+
+    answerable: Answerable
+    last_valid: date
+
+
+def provision_term(
+    requested: date, answered: date, validity: Validity, changes: Sequence[LayoutChange] = ()
+) -> ProvisionTerm:
+    """Return whether a request of the day *requested* may be answered on the day *answered*.
+
+    *changes* are those of the layout of the information that was asked for. It makes no difference whether the answer
+    is automatic, given by staff, or temporary input.
+
+    Source: A0-030, A0-031, A1-014; rules C.3.
+    """
+    last = validity.last_valid(requested)
+    if answered < requested:
+        return ProvisionTerm(Answerable.NOT_YET, last)
+    if answered > last:
+        return ProvisionTerm(Answerable.EXPIRED, last)
+    barred = any(change.bars(requested, answered) for change in changes)
+    return ProvisionTerm(Answerable.LAYOUT_CHANGED if barred else Answerable.YES, last)
+
+
 class Deadlines(_Data):
     """All deadlines with the days from which they hold."""
 
     business_days: tuple[BusinessDays, ...]
     years: tuple[Years, ...]
+    validity: tuple[Validity, ...]
+    layout_changes: tuple[LayoutChange, ...]
 
     def answer(self, received: date | datetime, calendar: Calendar) -> date:
         """Return by which day an inquiry is answered.
@@ -80,6 +160,20 @@ class Deadlines(_Data):
     def certificate(self, issued: date) -> date:
         """Return the last day of a certificate issued on that day; 29 February ends on 28 February."""
         return after_years(issued, _in_force(self.years, "certificate", issued).years)
+
+    def validity_on(self, requested: date) -> Validity:
+        """Return how long a request for a provision of that day is valid; raises DeadlineUnknown."""
+        return _in_force(self.validity, "provision", requested)
+
+    def staff_provision(self, requested: date, calendar: Calendar) -> date:
+        """Return by which day staff are expected to decide on what is not answered at once; raises as ``answer``."""
+        return after_business_days(
+            requested, _in_force(self.business_days, "staff_provision", requested).days, calendar
+        )
+
+    def changes_of(self, information: int) -> list[LayoutChange]:
+        """Return the changes of the layout of *information* (a number) that the sources tell of."""
+        return [change for change in self.layout_changes if change.information == information]
 
 
 class _Dated(Protocol):
@@ -187,6 +281,42 @@ def code_acquisition(*, requested: date, as_json: bool) -> None:
 def certificate(*, issued: date, as_json: bool) -> None:
     """Compute the last day of a certificate for encrypted communication."""
     _tell(shipped_deadlines().certificate(issued), as_json=as_json)
+
+
+@deadlines.command(cls=TranslatedCommand)
+@click.option("--spi", type=click.IntRange(min=1), required=True, help="The number of the information, such as 16.")
+@click.option("--requested", type=_DayOrInstant(), required=True, help="When the provision was requested.")
+@click.option("--answered", type=_DayOrInstant(), required=True, help="When it is to be answered.")
+@click.option("--layout-change", type=_Day(), help="The day of a change of its layout; else those that are known.")
+@click.option("--retroactive/--minor", default=None, help="Whether that change also holds for facts from before.")
+@json_option
+def provision(
+    *,
+    spi: int,
+    requested: date | datetime,
+    answered: date | datetime,
+    layout_change: date | None,
+    retroactive: bool | None,
+    as_json: bool,
+) -> None:
+    """Compute whether a request for a provision may still be answered, also over a change of the layout."""
+    if (layout_change is None) != (retroactive is None):
+        raise click.UsageError(text("--layout-change goes with --retroactive or --minor"))
+    known, first = shipped_deadlines(), _tokyo_day(requested)
+    changes = known.changes_of(spi)
+    if layout_change is not None and retroactive is not None:
+        changes = [LayoutChange(information=spi, linked_from=layout_change, retroactive=retroactive)]
+    term = provision_term(first, _tokyo_day(answered), known.validity_on(first), changes)
+    accepted = term.answerable is Answerable.YES
+    reason = None if accepted else text(_ANSWERABLE[term.answerable], day=term.last_valid)
+    if as_json:
+        print_json({"accepted": accepted, "reason": reason, "last_valid": term.last_valid.isoformat()})
+    else:
+        click.echo(reason or text("It may be answered, until {day}.", day=term.last_valid))
+
+
+def _tokyo_day(told: date | datetime) -> date:
+    return as_tokyo(told).date() if isinstance(told, datetime) else told
 
 
 def _tell(due: date, *, as_json: bool) -> None:

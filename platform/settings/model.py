@@ -287,6 +287,9 @@ class GatewaySettings(Section):
     answers_kept_hours: int = Field(
         default=72, ge=1, le=720, description="How long the answer to a request is kept under its idempotency key."
     )
+    inquiry_wait_seconds: int = Field(
+        default=10, ge=0, le=30, description="How long a system waits for the result of the single inquiry that it asks."
+    )
 
 
 class LogSettings(Section):

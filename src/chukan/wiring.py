@@ -41,11 +41,19 @@ from chukan.tenants.limits.exemptions import service as exemption_service
 from chukan.tenants.middleserver.connections import component as connections
 from chukan.tenants.middleserver.connections.tables import SEALED_COLUMNS as ANSWER_COLUMNS
 from chukan.tenants.middleserver.duplicate_copies.tables import SEALED_COLUMNS as COPY_COLUMNS
+from chukan.tenants.middleserver.inquiries import component as inquiries
+from chukan.tenants.middleserver.inquiries import desk as inquiry_desk
+from chukan.tenants.middleserver.inquiries.sealed import ENCRYPTED_COLUMNS as INQUIRY_COLUMNS
 from chukan.tenants.middleserver.linkage_codes import component as linkage_codes
 from chukan.tenants.middleserver.linkage_codes import desk as linkage_desk
 from chukan.tenants.middleserver.linkage_codes.acquisition import Acquisition
 from chukan.tenants.middleserver.linkage_codes.sealed import ENCRYPTED_COLUMNS as CODE_COLUMNS
 from chukan.tenants.middleserver.operations import component as operations
+from chukan.tenants.middleserver.operations.excluded_items import excluded_on
+from chukan.tenants.middleserver.provision_records import component as provision_records
+from chukan.tenants.middleserver.provisions import component as provisions
+from chukan.tenants.middleserver.provisions.desk import features_of as provision_features
+from chukan.tenants.middleserver.provisions.tables import ENCRYPTED_COLUMNS as PROVISION_COLUMNS
 from chukan.tenants.middleserver.security import component as security
 from chukan.tenants.middleserver.security.certificates.service import ENCRYPTED_COLUMNS as KEY_COLUMNS
 from chukan.tenants.middleserver.transmission import component as transmission
@@ -59,7 +67,15 @@ from chukan.vpn import component as vpn
 from chukan.worker import worker_command
 
 #: All that is sealed under the tenants' keys: what a rotation of a key seals anew.
-SEALED = (*KEY_COLUMNS, *MESSAGE_COLUMNS, *CODE_COLUMNS, *COPY_COLUMNS, *ANSWER_COLUMNS)
+SEALED = (
+    *KEY_COLUMNS,
+    *MESSAGE_COLUMNS,
+    *CODE_COLUMNS,
+    *COPY_COLUMNS,
+    *INQUIRY_COLUMNS,
+    *ANSWER_COLUMNS,
+    *PROVISION_COLUMNS,
+)
 _EXEMPTIONS = exemption_service.kinds(Permission.EXEMPTION_REQUEST, Permission.EXEMPTION_APPROVE)
 _MOVES = linkage_desk.kinds(Permission.LINK_MOVE, Permission.LINK_MOVE_APPROVE)
 
@@ -83,14 +99,17 @@ def components() -> tuple[Component, ...]:
         security.component(_settings, connect),
         transmission.component(_settings, _features),
         linkage_codes.component(_settings, _MOVES),
+        inquiries.component(_settings),
         operations.component(_settings),
+        provisions.component(_settings, excluded_on),
+        provision_records.component(_settings),
         connections.component(_settings),
         vpn.component(),
         monitoring.component(),
         helpdesk.component(),
         Component(name="processes", commands=(Command(scheduler_command(all_jobs)), Command(worker_command(all_jobs)))),
         console.component(components),
-        Component(name="gateway", commands=(Command(gateway_command(_features), under="serve"),)),
+        Component(name="gateway", commands=(Command(gateway_command(_features, excluded_on), under="serve"),)),
         Component(name="demo", commands=(Command(demo),)),
     )
 
@@ -107,7 +126,9 @@ def signer_of(settings: Settings) -> Signer:
 
 def _features(sessions: TenantSessions, vault: Vault) -> Features:
     """Return what every feature does with the messages of the national network."""
-    return Acquisition(sessions, vault).features()
+    provisions_do = provision_features(_settings, sessions, vault, excluded_on)
+    inquiries_do = inquiry_desk.features_of(_settings, sessions, vault)
+    return Acquisition(sessions, vault).features() | inquiries_do | provisions_do
 
 
 def _affected(visit: Here, day: date) -> Mapping[Generation, int]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import click
 
 from chukan.platform.clock import SystemClock, as_tokyo
 from chukan.platform.command_line import TranslatedCommand, TranslatedGroup, json_option, print_json
 from chukan.platform.messages import text
+from chukan.platform.service_hours.data import shipped_schedule
+from chukan.platform.service_hours.instants import INSTANT
+from chukan.platform.service_hours.rules import Generation
+from chukan.platform.service_hours.services import Service
 from chukan.tenants.limits.data import shipped_limits
 from chukan.tenants.limits.errors import PopulationMissing
+from chukan.tenants.limits.inquiries import AskedRows, Mode, decide_inquiries, inquiry_terms_on
 from chukan.tenants.limits.rules import Amount, LimitKind, daily_limit, decide, terms_on
-from chukan.tenants.limits.words import reason_of
+from chukan.tenants.limits.words import inquiry_reason_of, reason_of
 
 
 @click.group(cls=TranslatedGroup)
@@ -51,6 +57,77 @@ def upload(
     reason = None if decision.accepted else reason_of(decision)
     answer = {"max_records": limit.records, "max_kb": limit.kb, "accepted": decision.accepted, "reason": reason}
     _tell(answer, as_json=as_json)
+
+
+@limits.command(cls=TranslatedCommand)
+@click.option("--at", "instant", type=INSTANT, required=True, help="When they are registered; or: now.")
+@click.option("--rows", type=click.IntRange(1), required=True, help="How many inquiries.")
+@click.option("--recent-hour", type=click.IntRange(0), default=0, help="Inquiries of the sixty minutes before.")
+@click.option("--running", is_flag=True, help="A request of the organisation has not ended yet.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.REQUESTS.value,
+    show_default=True,
+    help="a: requests one after the other; b: all at once.",
+)
+@click.option("--every", type=click.IntRange(1), help="Minutes between requests that a clock registers.")
+@click.option(
+    "--generation",
+    type=click.Choice([generation.value for generation in Generation]),
+    default=Generation.CURRENT.value,
+    show_default=True,
+    help="Which system the organisation is connected to.",
+)
+@json_option
+def inquiries(
+    *,
+    instant: datetime,
+    rows: int,
+    recent_hour: int,
+    running: bool,
+    mode: str,
+    every: int | None,
+    generation: str,
+    as_json: bool,
+) -> None:
+    """Compute whether inquiries may be registered, in how many requests, and when they end."""
+    closes = closing_after(instant, Generation(generation))
+    asked = AskedRows(rows, instant, closes, recent_hour, running, Mode(mode), every)
+    decision = decide_inquiries(inquiry_terms_on(shipped_limits().inquiries, as_tokyo(instant).date()), asked)
+    # What is refused at a closed service never begins, so it has no end.
+    ends = (decision.finish_best, decision.finish_worst) if closes is not None else (None, None)
+    best, worst = (None if end is None else as_tokyo(end).isoformat(timespec="seconds") for end in ends)
+    answer = {
+        "accepted": decision.accepted,
+        "reason": None if decision.accepted else inquiry_reason_of(decision),
+        "batches": decision.batches,
+        "finish_best": best,
+        "finish_worst": worst,
+        "risk": decision.risk,
+    }
+    if as_json:
+        print_json(answer)
+        return
+    if closes is not None:
+        click.echo(text("In {batches} requests; they end between {finish_best} and {finish_worst}.", **answer))
+    click.echo(inquiry_reason_of(decision))
+    if decision.risk:
+        click.echo(text("The network may be short of resources: from about 4,000 in an hour on."))
+
+
+def closing_after(instant: datetime, generation: Generation) -> datetime | None:
+    """Return when the exchange closes next (UTC) for who may use it at *instant*; None: it is closed then.
+
+    Raises:
+        CalendarOutOfRange: the calendar does not know the day.
+    """
+    schedule = shipped_schedule()
+    services = (Service.SYSTEM, Service.DATA_STOP)
+    state = schedule.state_at(instant, generation).services
+    if not state[Service.SYSTEM] or state[Service.DATA_STOP]:
+        return None
+    return schedule.next_change(instant, generation, services)
 
 
 def _tell(answer: Mapping[str, object], *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chukan.tenants.limits.errors import LimitsMalformed
+from chukan.tenants.limits.inquiries import InquiryTerms
 from chukan.tenants.limits.rules import LimitKind, UploadTerms
 
 LIMITS_FILE = "limits.toml"
@@ -37,9 +38,20 @@ class _Upload(_Data):
     source: str
 
 
+class _Inquiries(_Data):
+    rows_per_request: _Positive
+    overload_per_hour: _Positive
+    most_per_hour: _Positive
+    best_minutes_per_thousand: _Positive
+    worst_minutes_per_thousand: _Positive
+    valid_from: date
+    source: str
+
+
 class _LimitsFile(_Data):
     sizes: _Sizes
     upload: tuple[_Upload, ...]
+    inquiries: tuple[_Inquiries, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,7 @@ class Limits:
 
     upload: tuple[UploadTerms, ...]
     bytes_per_kb: int
+    inquiries: tuple[InquiryTerms, ...] = ()
 
     def kilobytes(self, size: int) -> int:
         """Return the kilobytes that *size* bytes count as: a begun one is a whole one."""
@@ -80,4 +93,9 @@ def limits_of(content: Mapping[str, Any]) -> Limits:
     known = {(each.kind, each.valid_from) for each in terms}
     if len(known) < len(terms):
         raise LimitsMalformed(reason="upload: the same kind twice from the same day on")
-    return Limits(terms, stated.sizes.bytes_per_kb)
+    inquiries = tuple(InquiryTerms(**each.model_dump(exclude={"source"})) for each in stated.inquiries)
+    if len({each.valid_from for each in inquiries}) < len(inquiries):
+        raise LimitsMalformed(reason="inquiries: twice from the same day on")
+    if any(not each.is_ordered for each in inquiries):
+        raise LimitsMalformed(reason="inquiries: the overload line or the best case lies above its counterpart")
+    return Limits(terms, stated.sizes.bytes_per_kb, inquiries)

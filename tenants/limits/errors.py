@@ -15,6 +15,15 @@ class LimitUnknown(ChukanError):
     hint = mark("Ask about a later day; config/limits.toml says from when each limit holds.")
 
 
+class InquiryLimitUnknown(ChukanError):
+    """No terms of inquiries hold on that day."""
+
+    code = "limits.inquiries_unknown"
+    failure = Failure.BAD_INPUT
+    message = mark("No limit of inquiries is known for {day}.")
+    hint = mark("Ask about a later day; config/limits.toml says from when each limit holds.")
+
+
 class PopulationMissing(ChukanError):
     """A limit rests on a population that is not known, or that is nobody."""
 

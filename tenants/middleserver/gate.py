@@ -139,6 +139,20 @@ def _opening(schedule: Schedule, served: Served, service: Service, now: datetime
     return None
 
 
+def closing(schedule: Schedule, served: Served, service: Service, now: datetime) -> datetime | None:
+    """Return the first instant after *now* at which *service*, open now, is closed; the generation is each day's."""
+    watched = (service, Service.DATA_STOP) if service in _MOVES_DATA else (service,)
+    instant = as_utc(now)
+    for _ in range(_MOST_CHANGES):
+        changed = schedule.next_change(instant, generation(served.migrates_on, as_tokyo(instant).date()), watched)
+        if changed is None:
+            return None
+        instant = changed
+        if _reason(schedule, service, instant, generation(served.migrates_on, as_tokyo(instant).date())) is not None:
+            return instant
+    return None
+
+
 class Gate:
     """The gate over the platform's tables; each request asks them anew: an outage may be announced at any time."""
 
@@ -161,6 +175,18 @@ class Gate:
         """Return why *service* is closed to *tenant* at *now*, or None."""
         schedule = self._schedule().with_outages(outages_from(self._engine, now))
         return judge(schedule, self._served(tenant), service, now)
+
+    def closes_at(self, tenant: TenantId, service: Service, now: datetime) -> datetime | None:
+        """Return when *service*, which is open to *tenant* at *now*, closes to it next (UTC).
+
+        None says that no closing is known. A bulk has to end before. Source: A0-060.
+
+        Raises:
+            CalendarOutOfRange: the calendar does not know the day.
+        """
+        schedule = self._schedule().with_outages(outages_from(self._engine, now))
+        served = self._served(tenant)
+        return None if served is None else closing(schedule, served, service, now)
 
     def _served(self, tenant: TenantId) -> Served | None:
         query = (

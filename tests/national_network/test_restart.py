@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chukan_simulators.national_network.client import RunningNetwork, running_network
+from national_network.conftest import town_at
+from national_network.exchange import PENSION
 from national_network.organisation import Organisation, Platform, PlatformEnd, eventually, new_resident
 
 QUICK = ("--business-day-seconds", "0", "--redelivery-seconds", "0.05", "--redelivery-longest-seconds", "0.1")
@@ -58,3 +60,31 @@ def test_what_was_announced_before_a_restart_meets_what_is_registered_after_it(t
         assert eventually(organisation.entries)["S-1"]["Result"] == "issued"
         # The conversation goes on too.
         assert organisation.send(organisation.request("S-2", conv=conv, seq=2))["Result"] == "accepted"
+
+
+def test_an_inquiry_survives_the_death_of_the_network(tmp_path: Path, linked_config: Path) -> None:
+    end, resident = PlatformEnd(), new_resident()
+    with running_network(tmp_path, *QUICK, "--config", str(linked_config), "--publish", "12") as before:
+        inquirer, provider = town_at(before, end), town_at(before, end)
+        with end.listening(before) as url:
+            before.ask("POST", "/platform", {"url": url})
+            provider.knows(resident)
+            code = inquirer.knows(resident)
+        before.ask("POST", "/platform", {"url": ""})
+        before.partner(PENSION, provides_from="2999-01-01", answers="silent")
+        before.close(inquirer.code)
+        inquiry = inquirer.inquire(provider.code, code)
+        kill(before)
+    with (
+        running_network(tmp_path, "--port", str(before.port), "--config", str(linked_config)) as after,
+        end.listening(after) as url,
+    ):
+        after.ask("POST", "/platform", {"url": url})
+        assert after.partners()[PENSION]["provides_from"] == "2999-01-01"
+        request = provider.request(inquiry.serial)
+        assert provider.answer(request)["Result"] == "accepted"
+        assert inquirer.unsealed(inquiry.result())["items"]
+        assert [row["result"] for row in after.records(provider.code)] == ["provided"]
+        # It still knows whom it closed, and that this serial was used.
+        assert inquirer.organisation.send(inquiry.body).body == inquiry.receipt.body
+        assert provider.inquire(inquirer.code, provider.codes[resident]).result()["Reason"] == "provider_closed"

@@ -199,6 +199,11 @@ def file_of(count: int, *, first: int = 1) -> bytes:
     return csv_file([right_row(place) for place in range(first, first + count)])
 
 
+def nothing_excluded(*_asked: object) -> frozenset[tuple[str, str]]:
+    """Stand for organisations that provide every item."""
+    return frozenset()
+
+
 @dataclass
 class Entrance:
     """A gateway over a database, and the organisations that call it."""
@@ -210,7 +215,9 @@ class Entrance:
     _made: int = 0
 
     def __post_init__(self) -> None:
-        self.services = opened(self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock)
+        self.services = opened(
+            self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock, excluded=nothing_excluded
+        )
         self.app = make_gateway(self.services)
         self.systems = Systems(self.safe.actor())
 

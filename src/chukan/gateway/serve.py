@@ -19,11 +19,15 @@ from chukan.platform.web.serving import Backend, Front, private_directory, serve
 from chukan.tenants.middleserver.connections.desk import opened
 from chukan.tenants.middleserver.connections.errors import GatewayFilesMissing
 from chukan.tenants.middleserver.connections.web_views import make_gateway
+from chukan.tenants.middleserver.provisions.ports import ExcludedItems
 from chukan.tenants.middleserver.transmission.desk import FeaturesOf
 
 
-def gateway_command(features: FeaturesOf) -> click.Command:
-    """Return the command; *features* are what those above do with the network's messages. It joins ``serve``."""
+def gateway_command(features: FeaturesOf, excluded: ExcludedItems) -> click.Command:
+    """Return the command; *features* are what those above do with the network's messages. It joins ``serve``.
+
+    *excluded* tells the items that an organisation does not provide.
+    """
 
     @click.command(cls=TranslatedCommand)
     @pass_settings
@@ -36,18 +40,18 @@ def gateway_command(features: FeaturesOf) -> click.Command:
         told = told_by_signals()
         run = private_directory(settings.gateway.runtime_directory)
         with serving(settings.database), as_file(files("chukan") / "config" / "caddy") as shipped:
-            serve(backend(settings, run, features), front(settings, run, shipped), told)
+            serve(backend(settings, run, features, excluded), front(settings, run, shipped), told)
 
     return gateway
 
 
-def backend(settings: Settings, run: Path, features: FeaturesOf) -> Backend:
+def backend(settings: Settings, run: Path, features: FeaturesOf, excluded: ExcludedItems) -> Backend:
     """Return the application behind the front, on a socket in *run*."""
 
     def make() -> Flask:
         # In the process that serves: connections do not survive a fork.
         stack = ExitStack()
-        services = opened(settings, features, stack)
+        services = opened(settings, features, stack, excluded=excluded)
         atexit.register(stack.close)
         return make_gateway(services)
 

@@ -23,6 +23,8 @@ _ALLOWED_WORDS = {
     Allowed.UPLOADS: mark("files of duplicate copies"),
     Allowed.LINKAGE_CODES: mark("linkage codes"),
     Allowed.MANAGEMENT_INFORMATION: mark("management information"),
+    Allowed.INQUIRIES: mark("inquiries of others"),
+    Allowed.PROVISIONS: mark("decisions on provisions"),
 }
 
 

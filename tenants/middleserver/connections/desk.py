@@ -16,18 +16,28 @@ from chukan.platform.vault.service import Vault
 from chukan.tenants.limits.budget import RegisteredLimits
 from chukan.tenants.middleserver.connections.answers import Answers
 from chukan.tenants.middleserver.connections.data import shipped_rates, shipped_test_persons
+from chukan.tenants.middleserver.connections.inquiries import InquiryMessages, Waiting
 from chukan.tenants.middleserver.connections.intake import Intake
+from chukan.tenants.middleserver.connections.provisions import ProvisionMessages
 from chukan.tenants.middleserver.connections.service import Doorkeeper
 from chukan.tenants.middleserver.connections.web import Services
 from chukan.tenants.middleserver.duplicate_copies.copies import Copies
 from chukan.tenants.middleserver.duplicate_copies.ports import LimitedDay
 from chukan.tenants.middleserver.duplicate_copies.service import Uploads
 from chukan.tenants.middleserver.gate import Gate
+from chukan.tenants.middleserver.inquiries.service import Inquiries
+from chukan.tenants.middleserver.provisions.desk import provisions_over
+from chukan.tenants.middleserver.provisions.ports import ExcludedItems
+from chukan.tenants.middleserver.security.masters.service import Masters
 from chukan.tenants.middleserver.transmission.desk import FeaturesOf, authority_of, reception_for
 
 
-def opened(settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Clock | None = None) -> Services:
+def opened(
+    settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Clock | None = None, *, excluded: ExcludedItems
+) -> Services:
     """Return the gateway's services; what they hold open is closed with *stack*.
+
+    *excluded* tells the items that an organisation does not provide.
 
     Raises:
         SecretMissing: this machine was not given the gateway's log-in.
@@ -41,6 +51,18 @@ def opened(settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Cl
     stack.callback(sessions.close)
     uploads = Uploads(sessions, vault, LimitedDay(RegisteredLimits(engine).standing))
     answers = Answers(sessions, vault, kept=timedelta(hours=settings.gateway.answers_kept_hours))
+    persons, gate = shipped_test_persons(), Gate(engine)
+    inquiries = Inquiries(sessions, vault, Masters(engine), gate, lambda: authority_of(settings.network))
+    # Half of the threads are left for the network: it brings the answers that are waited for.
+    waiting = Waiting(
+        inquiries, seconds=settings.gateway.inquiry_wait_seconds, seats=settings.gateway.threads // 2
+    )  # fmt: skip
+    stack.callback(waiting.close)
+    provisions = provisions_over(lambda: settings, sessions, vault, excluded)
+    further = {
+        **InquiryMessages(inquiries, waiting, persons).works(),
+        **ProvisionMessages(provisions, persons).works(),
+    }
     reception = authority = None
     if settings.network.url:
         network = settings.network
@@ -48,12 +70,12 @@ def opened(settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Cl
         authority = authority_of(network)
     return Services(
         clock=clock or SystemClock(),
-        gate=Gate(engine),
+        gate=gate,
         doorkeeper=Doorkeeper(engine, shipped_rates()),
         answers=answers,
         uploads=uploads,
         copies=Copies(sessions, vault),
-        intake=Intake(sessions, vault, uploads, answers, shipped_test_persons()),
+        intake=Intake(sessions, vault, uploads, answers, persons, further=further),
         reception=reception,
         network_authority=authority,
     )

@@ -55,22 +55,43 @@ class Request:
         return Caller(self.system.tenant, self.system.actor, self.id)
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is done with messages of one type, and what a system must be allowed for it."""
+
+    allowed: Allowed
+    #: Returns the answer; a second time the same is given from what was stored.
+    do: Callable[[Request, Message], bytes]
+    #: Makes of the stored answer the one that is given: what has become of it since then is told anew each time.
+    then: Callable[[Request, Message, bytes], bytes] | None = None
+    #: Off for what only reads: it is told as it stands each time, and its content is not stored once more.
+    stored: bool = True
+
+
 class Intake:
     """What ``POST /if/<MSGTypeID>`` does."""
 
     def __init__(
-        self, sessions: TenantSessions, vault: Vault, uploads: Uploads, answers: Answers, persons: TestPersons
+        self,
+        sessions: TenantSessions,
+        vault: Vault,
+        uploads: Uploads,
+        answers: Answers,
+        persons: TestPersons,
+        *,
+        further: Mapping[str, Work],
     ) -> None:
-        """Work in tenants' sessions; *persons* are those of the test mode."""
+        """Work in tenants' sessions; *persons* are those of the test mode, *further* what others do by message type."""
         self._keys = Keys(sessions, vault)
         self._acquisition = Acquisition(sessions, vault)
         self._uploads = uploads
         self._answers = answers
         self._trial = Trial(sessions, vault, uploads, persons)
         self._persons = persons
-        self._work: Mapping[str, tuple[Allowed, Callable[[Request, Message], bytes]]] = {
-            REGISTRATION: (Allowed.UPLOADS, self._register),
-            CODES: (Allowed.LINKAGE_CODES, self._codes),
+        self._work: Mapping[str, Work] = {
+            REGISTRATION: Work(Allowed.UPLOADS, self._register),
+            CODES: Work(Allowed.LINKAGE_CODES, self._codes),
+            **further,
         }
 
     @property
@@ -84,21 +105,24 @@ class Intake:
         Raises:
             NotAllowed, SenderMismatch: the certificate is not for this, or names another sender.
             KeyReused, RequestUnderWay: as ``Answers.once``.
-            ChukanError: as formats, duplicate copies and linkage codes refuse it.
+            ChukanError: as formats and the features refuse it.
         """
-        allowed, work = self._work[message_type]
-        request.system.require_allowed(allowed)
+        work = self._work[message_type]
+        request.system.require_allowed(work.allowed)
         message = parse(body, {message_type})
         request.system.require_sender(
             department=message.value("RequestSourceUnitCode"), system_id=message.header.source
         )
-        return self._answers.once(
+        if not work.stored:
+            return Reply(200, XML, work.do(request, message))
+        reply = self._answers.once(
             request.system,
             key or str(message.header.message_id),
             (message_type.encode(), body),
-            lambda: Reply(200, XML, work(request, message)),
+            lambda: Reply(200, XML, work.do(request, message)),
             now=request.now,
         )
+        return reply if work.then is None else Reply(200, XML, work.then(request, message, reply.body))
 
     def _register(self, request: Request, message: Message) -> bytes:
         """Have a file registered in the coming night; in test mode look at it, and give it up."""
@@ -109,7 +133,7 @@ class Intake:
             upload = self._trial.run(request.caller, upload, now=request.now)
         else:
             upload = self._uploads.complete(request.caller, upload.id, now=request.now)
-        root = new_message("SPIRegistrationDeleteAnswer", _answer_header(message, REGISTRATION_ANSWER))
+        root = new_message("SPIRegistrationDeleteAnswer", answer_header(message, REGISTRATION_ANSWER))
         add(root, "AttachmentID", str(upload.id))
         add(root, "State", upload.state.value)
         add(root, "Records", upload.expected)
@@ -127,7 +151,7 @@ class Intake:
             again = message.value("Again") == "1"
             caller = CodeCaller(system.tenant, system.actor, request.id)
             told = self._acquisition.request(caller, institution, found, now=request.now, again=again)
-        root = new_message("CodeRequestAnswer", _answer_header(message, CODES_ANSWER))
+        root = new_message("CodeRequestAnswer", answer_header(message, CODES_ANSWER))
         for address in found:
             entry = add(root, "Entry")
             add(entry, "IntegratedAddressNumber", address)
@@ -154,7 +178,7 @@ def _result(told: Requested, address: AddressNumber) -> tuple[str, str | None]:
     return "acquired", None
 
 
-def _answer_header(asked: Message, message_type: str) -> MessageHeader:
+def answer_header(asked: Message, message_type: str) -> MessageHeader:
     """Return the header of an answer: back to who asked, in the same mode, with the id of what was asked."""
     header = asked.header
     return MessageHeader(

@@ -18,7 +18,9 @@ from chukan.platform.logs import get_logger
 from chukan.tenants.middleserver.connections import errors
 from chukan.tenants.middleserver.duplicate_copies.errors import PieceDamaged, PieceOutOfPlace, PieceTooLarge
 from chukan.tenants.middleserver.formats.errors import DocumentMalformed, DocumentTooLarge
+from chukan.tenants.middleserver.formats.messages import Element
 from chukan.tenants.middleserver.gate import ServiceClosed
+from chukan.tenants.middleserver.inquiries.errors import NotBeforeClose
 
 #: Where HTTP, or the manner of tus, has a status of its own; everything else follows its kind of failure.
 STATUS: Mapping[type[ChukanError], int] = {
@@ -30,6 +32,7 @@ STATUS: Mapping[type[ChukanError], int] = {
     # tus' extension "checksum" says so.
     PieceDamaged: 460,
 }
+_FAULT_WORDS = ("reason", "message")
 _log = get_logger(__name__)
 
 
@@ -82,10 +85,10 @@ def _places(error: ChukanError) -> dict[str, Any]:
             return {"faults": [{"line": error.values["line"], "element": "", "reason": str(error.values["reason"])}]}
         case PieceOutOfPlace():
             return {"offset": error.values["expected"]}
-        case errors.SenderMismatch() | errors.FileMismatch():
-            return {"field": error.values["field"]}
-        case errors.HeaderMalformed():
-            return {"field": error.values["header"]}
+        case NotBeforeClose(most=most):
+            return {"largest": most}
+        case errors.SenderMismatch() | errors.FileMismatch() | errors.HeaderMalformed():
+            return {"field": error.values.get("field") or error.values["header"]}
     return {}
 
 
@@ -98,9 +101,14 @@ def _xml(shape: Mapping[str, Any]) -> bytes:
     for name, value in shape.items():
         if name == "faults":
             for fault in value:
-                place = {"line": str(fault["line"]), "element": fault["element"]}
-                etree.SubElement(root, "Fault", place).text = fault["reason"]
+                _add_fault(root, fault)
         elif value is not None:
             told_as = str(value).lower() if isinstance(value, bool) else str(value)
             etree.SubElement(root, "".join(part.title() for part in name.split("_"))).text = told_as
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def _add_fault(root: Element, fault: Mapping[str, Any]) -> None:
+    """Add a fault: its place (line and element, or row and kind of error), and in words what is wrong."""
+    place = {name: str(said) for name, said in fault.items() if name not in _FAULT_WORDS}
+    etree.SubElement(root, "Fault", place).text = next(str(fault[name]) for name in _FAULT_WORDS if name in fault)

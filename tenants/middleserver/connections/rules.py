@@ -44,6 +44,10 @@ class Allowed(StrEnum):
     LINKAGE_CODES = "linkage_codes"
     #: Read what is registered (A0-091).
     MANAGEMENT_INFORMATION = "management_information"
+    #: Ask other organisations, and read what they provided.
+    INQUIRIES = "inquiries"
+    #: Decide on what other organisations ask for, and bar automatic replies.
+    PROVISIONS = "provisions"
 
 
 class RateKind(StrEnum):

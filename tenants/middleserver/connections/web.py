@@ -27,6 +27,7 @@ from chukan.platform.messages import language
 from chukan.platform.service_hours.services import Service
 from chukan.tenants.middleserver.connections import errors
 from chukan.tenants.middleserver.connections.answers import Answers
+from chukan.tenants.middleserver.connections.inquiries import is_held
 from chukan.tenants.middleserver.connections.intake import Intake, Request
 from chukan.tenants.middleserver.connections.problem import problem, told
 from chukan.tenants.middleserver.connections.rules import Allowed, RateKind
@@ -34,7 +35,7 @@ from chukan.tenants.middleserver.connections.service import Doorkeeper
 from chukan.tenants.middleserver.duplicate_copies.copies import Copies
 from chukan.tenants.middleserver.duplicate_copies.rules import MAX_PIECE_BYTES
 from chukan.tenants.middleserver.duplicate_copies.service import Uploads
-from chukan.tenants.middleserver.gate import Gate
+from chukan.tenants.middleserver.gate import Gate, ServiceClosed
 from chukan.tenants.middleserver.transmission.reception import Reception
 
 #: What the front sets, and overwrites where a caller sets it: the certificate whose chain it has verified.
@@ -118,7 +119,9 @@ def _arrive(app: Flask, services: Services, kinds: Mapping[str, RateKind]) -> No
             return
         system = services.doorkeeper.identify(certificate, now=now, request=reference)
         g.visit = Visit(services, reference, now, certificate, Request(system, reference, now))
-        services.gate.admit(system.tenant, Service.SYSTEM, now)
+        closed = services.gate.closed(system.tenant, Service.SYSTEM, now)
+        if closed is not None and not is_held((request.view_args or {}).get("message_type", ""), closed):
+            raise ServiceClosed(closed)
         services.doorkeeper.count(system.tenant, kinds.get(request.endpoint or "", RateKind.OTHERS), now=now)
 
     @app.teardown_request

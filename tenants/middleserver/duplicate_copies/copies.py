@@ -16,7 +16,7 @@ from io import StringIO
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from chukan.platform.clock import as_tokyo
 from chukan.platform.database.tenant_sessions import TenantSessions
@@ -91,15 +91,33 @@ class Copies:
         Raises:
             VaultTampered: a row was changed, or moved to another place.
         """
+        with self._sessions.connection(tenant) as connection:
+            return self.found_on(connection, tenant, address, information, dataset, first=at, last=at, version=version)
+
+    def found_on(
+        self,
+        connection: Connection,
+        tenant: TenantId,
+        address: str,
+        information: InformationCode,
+        dataset: str | None = None,
+        *,
+        first: date | None,
+        last: date | None,
+        version: int | None = None,
+    ) -> list[Copy]:
+        """Return as ``find``, in the caller's session on *tenant*, what is published between *first* and *last*.
+
+        Both days belong to it; None is open.
+        """
         person = loading.person_index(self._vault, tenant, address)
         number = None if dataset is None else int(dataset)
-        with self._sessions.connection(tenant) as connection:
-            rows = copy_store.candidates(connection, person, information_number(information), number, version)
+        rows = copy_store.candidates(connection, person, information_number(information), number, version)
         cipher = self._vault.column(tenant, loading.TABLE, loading.COLUMN)
         newest: dict[bytes, Row[Any]] = {}
         for row in rows:
             newest.setdefault(bytes(row.key), row)
-        published = (row for row in newest.values() if not row.deleted and _published(row, at))
+        published = (row for row in newest.values() if not row.deleted and _published(row, first, last))
         found = [_copy(cipher, row, information_number(information)) for row in published]
         return sorted((each for each in found if each.address == address), key=lambda copy: (copy.dataset, copy.key))
 
@@ -220,8 +238,9 @@ def _copy(cipher: ColumnCipher, row: Row[Any], information: int) -> Copy:
     )
 
 
-def _published(row: Row[Any], at: date) -> bool:
-    return bool(row.published_from <= at and (row.published_to is None or at <= row.published_to))
+def _published(row: Row[Any], first: date | None, last: date | None) -> bool:
+    has_begun = last is None or row.published_from <= last
+    return bool(has_begun and (first is None or row.published_to is None or first <= row.published_to))
 
 
 def _export(row: Row[Any], sealed: _Sealed) -> list[str]:

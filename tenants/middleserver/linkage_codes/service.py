@@ -118,6 +118,10 @@ class LinkageCodes:
 
     def person_of(self, connection: Connection, tenant: TenantId, code: str) -> AddressNumber:
         """Return the address number of the person that *code* stands for at *tenant*; raises as ``code_of``."""
+        return self.held_by(connection, tenant, code)[1]
+
+    def held_by(self, connection: Connection, tenant: TenantId, code: str) -> tuple[UUID, AddressNumber]:
+        """Return the link under which *code* is held at *tenant*, and by whom; raises as ``code_of``."""
         seals = Seals(self._vault, tenant)
         link = store.link_of_code(connection, seals.code_index(code))
         if link is None:
@@ -125,7 +129,7 @@ class LinkageCodes:
         address, found = seals.opened(link)
         if found != code:
             raise CodeNotAcquired(detail="the blind index led to another code")
-        return address
+        return link.id, address
 
     def last_request(self, tenant: TenantId, address: AddressNumber) -> Request | None:
         """Return the last request (最終符号取得要求) of the person *address*. Source: A0-164."""

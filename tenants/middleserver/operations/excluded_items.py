@@ -16,14 +16,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from io import StringIO
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from chukan.platform.audit.rules import Action, AuditEntry
 from chukan.platform.audit.service import Chain, UnitOfWork, audited
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.duplicate_copies.trail import Caller
-from chukan.tenants.middleserver.formats.codes import information_code, information_code_of, information_number
+from chukan.tenants.middleserver.formats.codes import (
+    InformationCode,
+    information_code,
+    information_code_of,
+    information_number,
+)
 from chukan.tenants.middleserver.operations.errors import ExcludedItemsRefused
 from chukan.tenants.middleserver.operations.tables import ExcludedItemListRow, ExcludedItemRow
 
@@ -146,6 +151,21 @@ class ExcludedItems:
         entry = AuditEntry(caller.actor, ExcludedItemsAction.LOAD, f"tenant:{caller.tenant}", caller.request)
         with audited(lambda: self._sessions.begin(caller.tenant), entry, chain=Chain.TENANT) as unit:
             yield unit
+
+
+def excluded_on(
+    connection: Connection, _tenant: TenantId, information: InformationCode, day: date
+) -> frozenset[tuple[str, str]]:
+    """Return dataset and code of each item of *information* that is not provided on *day*, in the tenant's session.
+
+    Source: A0-095; what provisions ask (``provisions.ports.ExcludedItems``).
+    """
+    head, row = ExcludedItemListRow, ExcludedItemRow
+    newest = select(func.max(head.number)).scalar_subquery()
+    query = select(row.dataset, row.item).where(
+        row.list == newest, row.information == information_number(information), row.from_day <= day
+    )
+    return frozenset((f"{each.dataset:04d}", each.item) for each in connection.execute(query))
 
 
 def _values(number: int, item: ExcludedItem) -> dict[str, object]:

@@ -37,7 +37,7 @@ from chukan.platform.web.serving import Backend, private_directory, serve
 from chukan.tenants.middleserver.connections.desk import opened
 from chukan.tenants.middleserver.connections.web_views import make_gateway
 from chukan.tenants.middleserver.transmission.ports import Features
-from support.gateway import NOW
+from support.gateway import NOW, nothing_excluded
 
 settings = Settings.model_validate_json(sys.argv[1])
 stop = threading.Event()
@@ -46,7 +46,7 @@ run = private_directory(settings.gateway.runtime_directory)
 
 def make():
     # The real services at a fixed instant: the tests run at night, too.
-    return make_gateway(opened(settings, lambda _vault: Features(), ExitStack(), FixedClock(NOW)))
+    return make_gateway(opened(settings, lambda _vault: Features(), ExitStack(), FixedClock(NOW), excluded=nothing_excluded))
 
 with as_file(files("chukan") / "config" / "caddy") as shipped:
     serve(Backend(make, run / "gateway.sock", 4), front(settings, run, shipped), stop)

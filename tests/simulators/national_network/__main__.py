@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import json
 import signal
@@ -14,6 +15,8 @@ from chukan_simulators.national_network.context import DEFAULTS
 from chukan_simulators.national_network.control import control_server
 from chukan_simulators.national_network.server import Front
 from chukan_simulators.national_network.service import Network
+
+_GARBAGE = 50_000
 
 
 def main() -> None:
@@ -80,11 +83,14 @@ def _serve(network: Network, port: int, control_port: int) -> None:
     }
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
+    # What is there now stays: looking through it for garbage again and again is for nothing.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
     ended.wait()
     front.down()
     control.shutdown()
     network.deliveries.stop()
-    network.context.store.close()
 
 
 if __name__ == "__main__":

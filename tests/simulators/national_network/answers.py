@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 from chukan_simulators.national_network.authority import (
     PLATFORM_UNIT,
@@ -16,7 +17,11 @@ from chukan_simulators.national_network.authority import (
     kid,
 )
 from chukan_simulators.national_network.codes import MOST
-from chukan_simulators.national_network.faults import Point
+from chukan_simulators.national_network.documents import RECORDS
+from chukan_simulators.national_network.faults import FORGERIES, Point, forged
+from chukan_simulators.national_network.jose import taken_apart
+from chukan_simulators.national_network.permits import PERMIT_FIELDS
+from chukan_simulators.national_network.records import Query, QueryUnfit
 from chukan_simulators.national_network.service import Network
 
 JOSE = "application/jose"
@@ -121,6 +126,18 @@ def _register(network: Network, _part: str, body: bytes) -> Answer:
     return _json(network.codes.register(requests), HTTPStatus.ACCEPTED)
 
 
+def _records(network: Network, part: str, _body: bytes) -> Answer:
+    institution, _, query = part.partition("?")
+    try:
+        asked = Query.of(institution, dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True)))
+    except (QueryUnfit, ValueError):
+        return problem(HTTPStatus.BAD_REQUEST, "query")
+    content = network.records.listed(asked, network.context.schemas)
+    signed = network.keys.signed(RECORDS, content, to=institution)
+    order = network.context.menu.served(FORGERIES, Point.RECORDS, institution)
+    return Answer(HTTPStatus.OK, forged(taken_apart(signed, PERMIT_FIELDS), order.fault) if order else signed, JOSE)
+
+
 def _object(body: bytes) -> dict[str, object]:
     try:
         content = json.loads(body)
@@ -135,7 +152,6 @@ def _route(
     return Route(method, re.compile(pattern), point, unit, answer)
 
 
-#: Later parts of the network add theirs here.
 ROUTES = (
     _route("GET", r"/keys", Point.KEYS, _keys),
     _route("GET", r"/masters", Point.MASTERS, _masters),
@@ -144,5 +160,6 @@ ROUTES = (
     _route("POST", r"/certificates", Point.CERTIFICATES, _issue),
     _route("GET", r"/certificates/([0-9a-f]{32})", Point.CERTIFICATES, _certificate),
     _route("POST", r"/certificates/([0-9a-f]{32})/revocation", Point.CERTIFICATES, _revoke),
+    _route("GET", r"/records/([0-9]{16}(?:\?.*)?)", Point.RECORDS, _records),
     _route("POST", r"/register/requests", Point.REGISTER, _register, TERMINAL_UNIT),
 )

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -38,6 +39,11 @@ class Pair:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+
+    @cached_property
+    def kid(self) -> str:
+        """The name of both."""
+        return kid(self.certificate)
 
     @property
     def pem(self) -> bytes:

@@ -75,6 +75,68 @@ class RunningNetwork:
         head: Row | None = self.ask("POST", "/masters/publish")
         return head
 
+    def push(self, **by: float) -> str:
+        """Push the network's time by ``days``, ``seconds`` or ``business_days``; returns what it is then."""
+        return str(self.ask("POST", "/time", by))
+
+    def inquiries(self, inquirer: str) -> list[Row]:
+        """Return the inquiries of *inquirer*, oldest first, with what became of each."""
+        return [row for row in self.ask("GET", "/inquiries") if row["inquirer"] == inquirer]
+
+    def records(self, institution: str) -> list[Row]:
+        """Return the network's records in which *institution* is one of the two."""
+        return [row for row in self.ask("GET", "/records") if institution in {row["inquirer"], row["provider"]}]
+
+    def alter_record(self, inquirer: str, serial: str, **changed: str | None) -> bool:
+        """Change fields, named as in a list of records, of one of the network's records as nobody should."""
+        told = {"inquirer": inquirer, "serial": serial, "changed": changed}
+        return bool(self.ask("POST", "/records/alter", told))
+
+    def lose_record(self, inquirer: str, serial: str) -> bool:
+        """Let the network lose one of its records."""
+        return bool(self.ask("POST", "/records/remove", {"inquirer": inquirer, "serial": serial}))
+
+    def close(self, institution: str, *, closed: bool = True) -> None:
+        """Let *institution* take no requests, or take them again."""
+        self.ask("POST", "/institutions/close", {"institution": institution, "closed": closed})
+
+    def partners(self) -> dict[str, Row]:
+        """Return who is hosted in the network, by institution code."""
+        return {row["institution"]: row for row in self.ask("GET", "/partners")}
+
+    def partner(self, institution: str, **how: str | None) -> Row:
+        """Host *institution*: ``inquires_from`` and ``provides_from`` (days; None is never), and how it ``answers``."""
+        return dict(self.ask("POST", "/partners", {"institution": institution, **how}))
+
+    def partner_inquires(self, institution: str, provider: str, information: str, resident: str, **more: Any) -> Row:
+        """Let a hosted institution ask; returns serial and receipt. See ``partners.Wish`` for *more*."""
+        wish = {"institution": institution, "provider": provider, "information": information, "resident": resident}
+        return dict(self.ask("POST", "/partners/inquire", wish | more))
+
+    def partner_inquiries(self, institution: str) -> list[Row]:
+        """Return what a hosted institution asked and was told, oldest first; records are JSON."""
+        return self._of("/partners/inquiries", institution)
+
+    def partner_requests(self, institution: str) -> list[Row]:
+        """Return what a hosted institution was requested to provide, oldest first."""
+        return self._of("/partners/requests", institution)
+
+    def partner_answers(self, institution: str, inquirer: str, serial: str, result: str, **more: str) -> str:
+        """Let a hosted institution answer a request; returns the receipt's result, or the reason of its refusal."""
+        told = {"institution": institution, "inquirer": inquirer, "serial": serial, "result": result}
+        return str(self.ask("POST", "/partners/answer", told | more))
+
+    def begin_traffic(self, count: int, **plan: Any) -> dict[str, int]:
+        """Let hosted institutions ask *count* times as it was counted; returns how often for what.
+
+        See ``traffic.Plan`` for the rest of *plan*; by default whoever has codes of persons is asked.
+        """
+        return dict(self.ask("POST", "/traffic", {"count": count, **plan}))
+
+    def traffic(self) -> Row:
+        """Return how many inquiries of the traffic are ``left``, and the ``receipts`` of the others by result."""
+        return dict(self.ask("GET", "/traffic"))
+
     def register(self, requests: Sequence[object] | object) -> list[Row]:
         """Send *requests* as an organisation's register terminal does."""
         context = ssl.create_default_context(cafile=str(self.ca))

@@ -9,18 +9,16 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from uuid import UUID, uuid4
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from lxml import etree
 
 from chukan_simulators.national_network import clock
 from chukan_simulators.national_network.context import Context
-from chukan_simulators.national_network.documents import CODE_NOTIFICATION, add, add_all, document, written
+from chukan_simulators.national_network.documents import CODE_NOTIFICATION, add, add_all, text_of
 from chukan_simulators.national_network.faults import Fault, Point
-from chukan_simulators.national_network.jose import encrypt
-from chukan_simulators.national_network.keys import Keys
+from chukan_simulators.national_network.incoming import Sent, must
+from chukan_simulators.national_network.outgoing import Conversation, Head, Outgoing
 
 #: Entries of one notification, and objects of one register request.
 MOST = 1000
@@ -29,44 +27,36 @@ _RESIDENT = re.compile(r"[0-9]{11}")
 _INSTITUTION = re.compile(r"[0-9]{16}")
 
 
-@dataclass(frozen=True)
-class _Conversation:
-    institution: str
-    conv: str
-    mode: str
-
-
 class Codes:
     """The codes over the network's memory."""
 
-    def __init__(self, context: Context, keys: Keys) -> None:
+    def __init__(self, context: Context, outgoing: Outgoing) -> None:
         self._context = context
         self._store = context.store
-        self._keys = keys
+        self._outgoing = outgoing
         if not self._store.fact("secret"):
             self._store.keep("secret", secrets.token_hex(32))
         self._secret = bytes.fromhex(self._store.fact("secret"))
 
-    def first_known(self, institution: str, serials: Sequence[str]) -> int | None:
-        """Return the place of the first of *serials* that *institution* announced before; None if there is none."""
+    def check_announcement(self, connection: sqlite3.Connection, sent: Sent) -> None:
+        """Do nothing if the announcement *sent* may be taken; raises Refused."""
+        must(sent["InstitutionCode"] == sent.sender, "InstitutionCode is not the sender's")
         query = "select 1 from serial where institution = ? and serial = ? and announced_at is not null"
-        found = (
-            number for number, serial in enumerate(serials, 1) if self._store.found_one(query, institution, serial)
-        )
-        return next(found, None)
+        for number, serial in enumerate(_serials(sent), 1):
+            known = connection.execute(query, (sent.sender, serial)).fetchone()
+            must(known is None, f"entry {number}: this processing serial was announced before")
 
-    def announce(
-        self, connection: sqlite3.Connection, institution: str, conv: str, mode: str, serials: Sequence[str]
-    ) -> None:
-        """Remember *serials*, announced by *institution* in the conversation *conv*."""
+    def take_announcement(self, connection: sqlite3.Connection, sent: Sent) -> None:
+        """Remember the serials that *sent* announces."""
+        serials = _serials(sent)
         connection.executemany(
             "insert into serial (institution, serial, conv, mode, announced_at) values (?, ?, ?, ?, ?) "
             "on conflict (institution, serial) do update set "
             "conv = excluded.conv, mode = excluded.mode, announced_at = excluded.announced_at "
             "where announced_at is null",
-            [(institution, serial, conv, mode, clock.seconds()) for serial in serials],
+            [(sent.sender, serial, sent.conv, sent.mode, clock.seconds()) for serial in serials],
         )
-        self._let_ripen(connection, institution, serials)
+        self._let_ripen(connection, sent.sender, serials)
 
     def register(self, requests: Sequence[object]) -> list[Mapping[str, str]]:
         """Take what register terminals sent; return for each what became of it."""
@@ -115,13 +105,12 @@ class Codes:
         )
         issued = 0
         for (institution, conv, mode), rows in groupby(due, lambda row: (row["institution"], row["conv"], row["mode"])):
-            key = self._keys.encryption(institution)
-            if key is None:
+            if not self._outgoing.reaches(institution):
                 continue
             for part in _parts(list(rows)):
                 with self._store.transaction() as connection:
                     entries = [self._issue(connection, row) for row in part]
-                    self._deliver(connection, _Conversation(institution, conv, mode), entries, key)
+                    self._deliver(connection, Conversation(institution, conv, mode), entries)
                 issued += len(part)
         return issued
 
@@ -140,35 +129,56 @@ class Codes:
         unknown = connection.execute("select 1 from unknown_resident where resident = ?", (row["resident"],)).fetchone()
         if unknown or not row["resident"]:
             return "unknown_person", "", ""
-        person = (row["institution"], row["mode"], row["resident"])
-        code = base64.b32encode(self._digest("code", *person)[:20]).decode()
+        code, new = self.give(connection, row["institution"], row["mode"], row["resident"])
+        return "issued" if new else "already_issued", code, ""
+
+    def give(self, connection: sqlite3.Connection, institution: str, mode: str, resident: str) -> tuple[str, bool]:
+        """Return the code of *resident* for *institution*, and whether it was given now for the first time."""
+        code = base64.b32encode(self._digest("code", institution, mode, resident)[:20]).decode()
         added = connection.execute(
-            "insert or ignore into code values (?, ?, ?, ?, ?)", (*person, code, clock.seconds())
+            "insert or ignore into code values (?, ?, ?, ?, ?)", (institution, mode, resident, code, clock.seconds())
         )
-        return "issued" if added.rowcount else "already_issued", code, ""
+        return code, bool(added.rowcount)
+
+    def resident(self, connection: sqlite3.Connection, institution: str, mode: str, code: str) -> str | None:
+        """Return whose code *code* is, if it was given to *institution*."""
+        query = "select resident from code where institution = ? and mode = ? and code = ?"
+        row = connection.execute(query, (institution, mode, code)).fetchone()
+        return None if row is None else str(row["resident"])
+
+    def code_of(self, connection: sqlite3.Connection, institution: str, mode: str, resident: str) -> str | None:
+        """Return the code of *resident* for *institution*, if one was given."""
+        query = "select code from code where institution = ? and mode = ? and resident = ?"
+        row = connection.execute(query, (institution, mode, resident)).fetchone()
+        return None if row is None else str(row["code"])
+
+    def somebody_else(self, connection: sqlite3.Connection, institution: str, mode: str, code: str) -> str:
+        """Return a code of *institution* that is not *code*; one that nobody has if there is no other."""
+        query = "select code from code where institution = ? and mode = ? and code <> ? order by code limit 1"
+        row = connection.execute(query, (institution, mode, code)).fetchone()
+        return "A" * 32 if row is None else str(row["code"])
+
+    def residents_of(self, institution: str) -> list[str]:
+        """Return the residents for whom *institution* has a code in production, in order."""
+        query = "select resident from code where institution = ? and mode = '0' order by resident"
+        return [row["resident"] for row in self._store.found_all(query, institution)]
+
+    def institutions(self) -> list[str]:
+        """Return the institutions that have codes in production, in order."""
+        rows = self._store.found_all("select distinct institution from code where mode = '0' order by institution")
+        return [row["institution"] for row in rows]
 
     def _deliver(
-        self,
-        connection: sqlite3.Connection,
-        conversation: _Conversation,
-        entries: Sequence[Mapping[str, str]],
-        key: tuple[str, ec.EllipticCurvePublicKey],
+        self, connection: sqlite3.Connection, conversation: Conversation, entries: Sequence[Mapping[str, str]]
     ) -> None:
-        """Sign and encrypt *entries* as the next message of the conversation, once for all attempts to deliver it."""
-        institution, conv = conversation.institution, conversation.conv
-        (number,) = connection.execute(
-            "update conversation set next_out = next_out + 1 where institution = ? and conv = ? returning next_out - 1",
-            (institution, conv),
-        ).fetchone()
-        mid = uuid4()
-        payload = _notification(conversation, mid, entries)
-        signed = self._keys.signed(CODE_NOTIFICATION, payload, to=institution, mid=str(mid), conv=conv, seq=number)
-        content = encrypt(signed, CODE_NOTIFICATION, institution, *key)
-        connection.execute(
-            "insert into delivery (mid, institution, conv, seq, typ, signed, bytes, enc_kid, next_at, created_at) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
-            (str(mid), institution, conv, number, CODE_NOTIFICATION, signed, content, key[0], clock.seconds()),
-        )
+        """Let *entries* be the next message of the conversation."""
+
+        def fill(root: etree._Element) -> None:
+            add(root, "InstitutionCode", conversation.institution)
+            for entry in entries:
+                add_all(add(root, "Entry"), entry.items())
+
+        self._outgoing.queue(connection, conversation, Head("CodeNotification", CODE_NOTIFICATION), fill)
 
     def _digest(self, *parts: str) -> bytes:
         return hmac.digest(self._secret, "\0".join(parts).encode(), hashlib.sha256)
@@ -179,12 +189,8 @@ class Codes:
             connection.executemany("insert or ignore into unknown_resident values (?)", [(each,) for each in residents])
 
 
-def _notification(conversation: _Conversation, mid: UUID, entries: Sequence[Mapping[str, str]]) -> bytes:
-    root = document("CodeNotification", CODE_NOTIFICATION, mid, conversation.mode)
-    add(root, "InstitutionCode", conversation.institution)
-    for entry in entries:
-        add_all(add(root, "Entry"), entry.items())
-    return written(root)
+def _serials(sent: Sent) -> list[str]:
+    return [text_of(entry, "ProcessingSerial") for entry in sent.root.iterfind("Entry")]
 
 
 def _parts(rows: list[sqlite3.Row]) -> Iterator[list[sqlite3.Row]]:

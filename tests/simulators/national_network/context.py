@@ -61,10 +61,10 @@ class Context:
         return self.store.fact("platform_url")
 
     def time(self) -> float:
-        """Return the network's time, by which codes become ready: seconds that can be pushed forward."""
+        """Return the network's time, by which codes become ready and inquiries expire; it can be pushed forward."""
         return clock.seconds() + float(self.store.fact("pushed", "0"))
 
-    def advance(self, business_days: float) -> None:
-        """Push the network's time forward."""
-        pushed = float(self.store.fact("pushed", "0")) + business_days * self.setting("business_day_seconds")
-        self.store.keep("pushed", pushed)
+    def advance(self, business_days: float, seconds: float = 0.0) -> None:
+        """Push the network's time forward; business days are as long as they are here."""
+        more = business_days * self.setting("business_day_seconds") + seconds
+        self.store.keep("pushed", float(self.store.fact("pushed", "0")) + more)

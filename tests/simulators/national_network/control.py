@@ -13,8 +13,12 @@ from typing import Any, LiteralString
 
 from typing_extensions import override
 
+from chukan_simulators.national_network import clock
 from chukan_simulators.national_network.context import DEFAULTS, SettingUnknown
 from chukan_simulators.national_network.faults import Fault, Order
+from chukan_simulators.national_network.hosts import HostUnfit
+from chukan_simulators.national_network.jose import MESSAGE_FIELDS, taken_apart
+from chukan_simulators.national_network.partners import Wish
 from chukan_simulators.national_network.server import Front
 from chukan_simulators.national_network.service import Network
 from chukan_simulators.national_network.store import shown
@@ -39,13 +43,33 @@ class Control:
             ("POST", "/faults"): self._order,
             ("DELETE", "/faults"): lambda _: network.context.menu.clear(),
             ("POST", "/settings"): self._set,
-            ("POST", "/platform"): lambda told: self._store.keep("platform_url", told["url"].rstrip("/")),
-            ("POST", "/time"): lambda told: network.context.advance(float(told["business_days"])),
+            ("POST", "/platform"): self._move,
+            ("POST", "/time"): self._advance,
             ("POST", "/masters/publish"): self._publish,
             ("POST", "/keys/rotate"): lambda _: network.keys.rotate(),
             ("POST", "/residents/unknown"): lambda told: network.codes.never_heard_of(told["codes"]),
             ("POST", "/deliveries/now"): lambda _: network.deliveries.hurry(),
             ("POST", "/deliveries/again"): lambda told: network.deliveries.again(told["mid"]),
+            ("GET", "/inquiries"): self._inquiries,
+            ("GET", "/records"): lambda _: [_jsonable(row) for row in self._store.found_all("select * from record")],
+            ("POST", "/records/alter"): lambda told: network.records.alter(
+                told["inquirer"], told["serial"], told["changed"]
+            ),
+            ("POST", "/records/remove"): lambda told: network.records.remove(told["inquirer"], told["serial"]),
+            ("GET", "/partners"): lambda _: [host.shown() for host in network.hosts.all()],
+            ("POST", "/partners"): lambda told: network.hosts.set(told.pop("institution"), **told).shown(),
+            ("POST", "/partners/inquire"): lambda told: network.partners.inquire(Wish(**told)),
+            ("POST", "/partners/answer"): lambda told: network.partners.answer(**told),
+            ("GET", "/partners/inquiries"): lambda _: self._of_hosts("select * from host_inquiry order by number"),
+            ("GET", "/partners/requests"): lambda _: self._of_hosts(
+                "select institution, conv, mode, inquirer, serial, permit, information, state from host_request "
+                "order by number"
+            ),
+            ("POST", "/institutions/close"): lambda told: network.hosts.close(
+                told["institution"], closed=told["closed"]
+            ),
+            ("POST", "/traffic"): network.traffic.begin,
+            ("GET", "/traffic"): lambda _: network.traffic.shown(),
             ("POST", "/down"): self._down,
             ("POST", "/up"): lambda _: front.up(),
         }
@@ -68,7 +92,8 @@ class Control:
         }
 
     def _messages(self, _told: dict[str, Any]) -> Any:
-        return [_jsonable(row) for row in self._store.found_all("select * from message order by number")]
+        rows = self._store.found_all("select * from message order by number")
+        return [_jsonable(row) | {"payload": _payload(bytes(row["bytes"]))} for row in rows]
 
     def _refusals(self, _told: dict[str, Any]) -> Any:
         return [_jsonable(row) for row in self._store.found_all("select * from refusal order by number")]
@@ -76,7 +101,7 @@ class Control:
     def _deliveries(self, _told: dict[str, Any]) -> Any:
         query = (
             "select mid, institution, conv, seq, typ, enc_kid, state, attempts, result, reason, last_error, created_at,"
-            " length(bytes) as size from delivery order by number"
+            " size from delivery order by number"
         )
         return [_jsonable(row) for row in self._store.found_all(query)]
 
@@ -99,6 +124,29 @@ class Control:
             "from certificate order by not_before, kid"
         )
         return [_jsonable(row) for row in self._store.found_all(query)]
+
+    def _inquiries(self, _told: dict[str, Any]) -> Any:
+        """Return all inquiries; never a code."""
+        query = (
+            "select inquirer, serial, conv, mode, provider, affair, procedure, information, condition, requested_at,"
+            " non_disclosure, delegated, valid_until, state, reason, permit, provision_conv "
+            "from inquiry order by number"
+        )
+        return [_jsonable(row) for row in self._store.found_all(query)]
+
+    def _of_hosts(self, query: LiteralString) -> Any:
+        return [_jsonable(row) for row in self._store.found_all(query)]
+
+    def _move(self, told: dict[str, Any]) -> None:
+        self._store.keep("platform_url", told["url"].rstrip("/"))
+        self._network.deliveries.nudge()
+
+    def _advance(self, told: dict[str, Any]) -> Any:
+        seconds = 86_400 * float(told.pop("days", 0)) + float(told.pop("seconds", 0))
+        self._network.context.advance(float(told.pop("business_days", 0)), seconds)
+        if told:
+            raise ValueError(f"unknown: {', '.join(told)}")
+        return clock.second(self._network.context.time())
 
     def _order(self, told: dict[str, Any]) -> Any:
         order = Order(Fault(told.pop("fault")), **told)
@@ -133,6 +181,11 @@ def _jsonable(row: Any) -> dict[str, Any]:
     }
 
 
+def _payload(message: bytes) -> str:
+    """Return what is signed, in base64."""
+    return base64.b64encode(taken_apart(message, MESSAGE_FIELDS).payload).decode()
+
+
 def control_server(network: Network, front: Front, port: int) -> ThreadingHTTPServer:
     """Return the control server, bound and not yet serving."""
     control = Control(network, front)
@@ -157,7 +210,7 @@ def control_server(network: Network, front: Front, port: int) -> ThreadingHTTPSe
                 return
             try:
                 self._answer(HTTPStatus.OK, answer(json.loads(self.rfile.read(length) or b"{}")))
-            except (ValueError, KeyError, TypeError, SettingUnknown) as error:
+            except (ValueError, KeyError, TypeError, SettingUnknown, HostUnfit) as error:
                 self._answer(HTTPStatus.BAD_REQUEST, f"{type(error).__name__}: {error}")
 
         def _answer(self, status: HTTPStatus, answer: object) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import sqlite3
 import ssl
 import threading
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from chukan_simulators.national_network import clock
 from chukan_simulators.national_network.authority import NETWORK
-from chukan_simulators.national_network.codes import Codes
 from chukan_simulators.national_network.context import Context
 from chukan_simulators.national_network.documents import RECEIPT, Invalid, text_of
 from chukan_simulators.national_network.faults import FORGERIES, Fault, Order, Point, forged
@@ -27,13 +26,36 @@ from chukan_simulators.national_network.jose import (
     taken_apart,
 )
 from chukan_simulators.national_network.keys import Keys, public_key
+from chukan_simulators.national_network.line import WaitingLine
 from chukan_simulators.national_network.reception import LARGEST
+from chukan_simulators.national_network.wire import Link
 
 PATH = "/network/messages"
 _LOOK_SECONDS = 0.05
-_AT_ONCE = 4
+_AT_ONCE = 16
+_PATIENCE = 1.0
 #: What becomes of a message does not change by repeating it, but for this.
 _REPEAT = "sequence"
+
+
+class Way(Protocol):
+    """What deliveries ask of the rest of the network."""
+
+    def due(self) -> None:
+        """Do what its time has come for."""
+        ...
+
+    def is_hosted(self, institution: str) -> bool:
+        """Return whether messages to *institution* stay in here."""
+        ...
+
+    def hand_over(self, institution: str, body: bytes) -> bytes:
+        """Return the receipt of the hosted *institution* for *body*."""
+        ...
+
+    def refused(self, connection: sqlite3.Connection, row: sqlite3.Row, reason: str) -> None:
+        """Know that the receiver refused our message *row* for good."""
+        ...
 
 
 class NoReceipt(Exception):
@@ -48,142 +70,185 @@ class Told:
     reason: str
 
 
-class Deliveries:
-    """The thread that issues codes when they are due, and those that deliver them."""
+@dataclass(frozen=True)
+class Came:
+    """What came of an attempt."""
 
-    def __init__(self, context: Context, keys: Keys, codes: Codes, tls: ssl.SSLContext) -> None:
+    fault: Fault | None
+    status: int | None = None
+    error: str = ""
+    answer: bytes = b""
+
+
+class Deliveries:
+    """The thread that does what is due, and those that deliver messages."""
+
+    def __init__(self, context: Context, keys: Keys, line: WaitingLine, way: Way, tls: ssl.SSLContext) -> None:
         self._context = context
         self._store = context.store
         self._keys = keys
-        self._codes = codes
+        self._line = line
+        self._way = way
         self._tls = tls
-        self._in_hand: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delivery")
-        self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
+        self._own = threading.local()
+        self._threads = [threading.Thread(target=self._run, name="due", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._work, name=f"delivery-{number}", daemon=True) for number in range(_AT_ONCE)
+        ]
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin, with what waits since before."""
+        query = "select number, institution, conv, seq, next_at from delivery where state = 'waiting' order by number"
+        for row in self._store.found_all(query):
+            self._line.add(row["institution"], row["conv"], row["seq"], row["number"], row["next_at"])
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """End after what is in hand."""
         self._ended.set()
-        self._thread.join()
-        self._pool.shutdown()
+        self._line.end()
+        for thread in self._threads:
+            # One that waits for the platform's answer ends with the process.
+            thread.join(_PATIENCE)
+
+    def nudge(self) -> None:
+        """Look again at once: the platform may be somewhere else."""
+        self._line.nudge()
 
     def hurry(self) -> None:
         """Let every wait be over."""
         with self._store.transaction() as connection:
             connection.execute("update delivery set next_at = 0 where state = 'waiting'")
+        self._line.hurry()
 
     def again(self, mid: str) -> bool:
         """Deliver *mid* again, whatever became of it; returns whether there is such a message."""
         with self._store.transaction() as connection:
-            changed = connection.execute(
-                "update delivery set state = 'waiting', next_at = 0 where mid = ? returning mid", (mid,)
-            ).fetchall()
-        return bool(changed)
+            row = connection.execute(
+                "update delivery set state = 'waiting', next_at = 0 where mid = ? "
+                "returning number, institution, conv, seq",
+                (mid,),
+            ).fetchone()
+        if row is not None:
+            self._line.add(row["institution"], row["conv"], row["seq"], row["number"])
+            self._line.hurry()
+        return row is not None
 
     def _run(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
-            self._codes.issue_due()
-            if self._context.platform_url:
-                for number, conversation in self._next():
-                    self._pool.submit(self._deliver, number, conversation)
+            try:
+                self._way.due()
+            except Exception:
+                traceback.print_exc()
+                raise
 
-    def _next(self) -> list[tuple[int, tuple[str, str]]]:
-        """Return the first message that waits of every conversation that nobody works at, and take them in hand."""
-        with self._lock:
-            rows = self._store.found_all(
-                "select number, institution, conv, next_at from delivery where state = 'waiting' "
-                "order by institution, conv, seq"
-            )
-            by_conversation: dict[tuple[str, str], list[sqlite3.Row]] = {}
-            for row in rows:
-                by_conversation.setdefault((row["institution"], row["conv"]), []).append(row)
-            chosen, now = [], clock.seconds()
-            for name, waiting in by_conversation.items():
-                if name not in self._in_hand and waiting[0]["next_at"] <= now:
-                    self._in_hand.add(name)
-                    chosen.append(((self._overtaking(waiting) or waiting[0])["number"], name))
-        return chosen
+    def _work(self) -> None:
+        while ticket := self._line.take():
+            until: float | None = clock.seconds() + 1
+            try:
+                row = self._store.found_one(
+                    "select * from delivery natural join delivery_body where number = ?", ticket.number
+                )
+                until = None if row is None else self._attempt(row)
+            except Exception:
+                traceback.print_exc()
+                raise
+            finally:
+                if until is None:
+                    self._line.done(ticket)
+                else:
+                    self._line.wait(ticket, until)
 
-    def _overtaking(self, waiting: list[sqlite3.Row]) -> sqlite3.Row | None:
-        due = len(waiting) > 1 and self._fault(waiting[0], Fault.OVERTAKE)
-        return waiting[1] if due else None
+    def _attempt(self, row: sqlite3.Row) -> float | None:
+        """Try once to deliver the message *row*, or what a fault makes of it.
 
-    def _deliver(self, number: int, conversation: tuple[str, str]) -> None:
-        try:
-            row = self._store.found_one("select * from delivery where number = ?", number)
-            if row is not None:
-                self._attempt(row)
-        except Exception:
-            traceback.print_exc()
-            raise
-        finally:
-            with self._lock:
-                self._in_hand.discard(conversation)
-
-    def _attempt(self, row: sqlite3.Row) -> None:
-        """Try once to deliver the message *row*, or what a fault makes of it."""
+        Returns when to try again, None if it need not be.
+        """
         if order := self._fault(row, Fault.DELAY):
-            self._wait(row, "delayed", order.seconds)
-        elif self._fault(row, Fault.DROP):
-            self._note(row, Fault.DROP, None, "dropped")
-            self._wait(row, "dropped", self._pause(row))
-        elif order := self._fault(row, *FORGERIES, Fault.FORGE_ENCRYPTION):
+            return self._wait(row, "delayed", order.seconds)
+        if self._fault(row, Fault.DROP):
+            self._note(row, Came(Fault.DROP, error="dropped"))
+            return self._wait(row, "dropped", self._pause(row))
+        if not self._way.is_hosted(row["institution"]) and self._fault(row, Fault.STOP_MID_REPLY):
+            self._send_half(bytes(row["bytes"]))
+            self._note(row, Came(Fault.STOP_MID_REPLY, error="cut"))
+            return self._wait(row, "cut", self._pause(row))
+        if order := self._fault(row, *FORGERIES, Fault.FORGE_ENCRYPTION):
             # What the forger gets back is no receipt for the message, which therefore goes on waiting.
             self._exchange(row, self._forged(row, order), order.fault)
-            self._wait(row, "forged", 0)
-        else:
-            self._really(row)
+            return self._wait(row, "forged", 0)
+        return self._really(row)
 
     def _fault(self, row: sqlite3.Row, *faults: Fault) -> Order | None:
         """Return the order of one of *faults* that is due for the message *row*."""
         return self._context.menu.served(frozenset(faults), Point.DELIVERIES, row["institution"])
 
-    def _really(self, row: sqlite3.Row) -> None:
+    def _really(self, row: sqlite3.Row) -> float | None:
         """Deliver the message itself, and act on what comes back."""
         told = self._exchange(row, bytes(row["bytes"]), None)
         if isinstance(told, str):
-            self._wait(row, told, self._pause(row))
-        elif told.reason == _REPEAT:
-            self._wait(row, "refused: sequence", self._pause(row))
-        else:
-            self._end(row, told)
-            if self._fault(row, Fault.DUPLICATE):
-                self._exchange(row, bytes(row["bytes"]), Fault.DUPLICATE)
+            return self._wait(row, told, self._pause(row))
+        if told.reason == _REPEAT:
+            return self._wait(row, "refused: sequence", self._pause(row))
+        if self._fault(row, Fault.DUPLICATE):
+            self._exchange(row, bytes(row["bytes"]), Fault.DUPLICATE)
+        return None
 
     def _exchange(self, row: sqlite3.Row, body: bytes, fault: Fault | None) -> Told | str:
-        """Send *body* and note what came back; returns what the receipt says, or why there is none."""
-        status, answer = None, b""
-        try:
-            status, answer = self._post(body)
-            told: Told | str = self._read(row, body, answer)
-            self._note(row, fault, status, "", answer)
-        except NoReceipt as error:
-            told = str(error)
-            self._note(row, fault, status, told, answer)
-        except (OSError, http.client.HTTPException) as error:
-            told = type(error).__name__
-            self._note(row, fault, None, told)
-        return told
+        """Send *body* and note what came back; returns what the receipt says, or why there is none.
 
-    def _post(self, body: bytes) -> tuple[int, bytes]:
-        address = urlsplit(self._context.platform_url)
-        seconds = self._context.setting("answer_seconds")
-        connection = http.client.HTTPSConnection(
-            address.hostname or "", address.port or 443, timeout=seconds, context=self._tls
-        )
+        What the receipt for the message itself says is kept in the same transaction.
+        """
+        status, answer, told = None, b"", None
         try:
-            path = address.path.rstrip("/") + PATH
-            connection.request("POST", path, body, {"Content-Type": "application/jose"})
-            response = connection.getresponse()
-            return response.status, response.read(LARGEST)
-        finally:
-            connection.close()
+            status, answer = self._post(row["institution"], body)
+            told = self._read(row, body, answer)
+            error = ""
+        except NoReceipt as problem:
+            error = str(problem)
+        except OSError as problem:
+            status, error = None, type(problem).__name__
+        final = told if fault is None and told is not None and told.reason != _REPEAT else None
+        self._note(row, Came(fault, status, error, answer), final)
+        return error if told is None else told
+
+    def _post(self, institution: str, body: bytes) -> tuple[int, bytes]:
+        if self._way.is_hosted(institution):
+            return HTTPStatus.OK, self._way.hand_over(institution, body)
+        path = urlsplit(self._context.platform_url).path.rstrip("/") + PATH
+        link = self._link()
+        if link.was_used:
+            try:
+                return link.post(path, body, LARGEST)
+            except OSError:
+                # It was perhaps closed while nobody looked: a new one tells.
+                link = self._link()
+        return link.post(path, body, LARGEST)
+
+    def _link(self) -> Link:
+        """Return this thread's connection to the platform, opened if it is not open."""
+        url = self._context.platform_url
+        known: tuple[str, Link] | None = getattr(self._own, "link", None)
+        if known is not None and known[0] == url and known[1].is_open:
+            return known[1]
+        if known is not None and known[1].is_open:
+            known[1].close()
+        link = self._new_link(url)
+        self._own.link = url, link
+        return link
+
+    def _new_link(self, url: str) -> Link:
+        address = urlsplit(url)
+        place = (address.hostname or "", address.port or 443)
+        return Link(place, self._tls, self._context.setting("answer_seconds"))
+
+    def _send_half(self, body: bytes) -> None:
+        """Begin to send *body* to the platform, and cut the connection."""
+        url = self._context.platform_url
+        with suppress(OSError):
+            self._new_link(url).begin(urlsplit(url).path.rstrip("/") + PATH, body)
 
     def _read(self, row: sqlite3.Row, body: bytes, answer: bytes) -> Told:
         """Return what the receipt *answer* says of *body*; raises NoReceipt."""
@@ -220,25 +285,29 @@ class Deliveries:
         first, longest = (self._context.setting(f"redelivery_{name}") for name in ("seconds", "longest_seconds"))
         return float(min(first * 2 ** min(row["attempts"], 30), longest))
 
-    def _wait(self, row: sqlite3.Row, error: str, seconds: float) -> None:
+    def _wait(self, row: sqlite3.Row, error: str, seconds: float) -> float:
+        until = clock.seconds() + seconds
         with self._store.transaction() as connection:
             connection.execute(
-                "update delivery set attempts = attempts + 1, last_error = ?, next_at = ? where mid = ?",
-                (error, clock.seconds() + seconds, row["mid"]),
+                "update delivery set attempts = attempts + 1, last_error = ?, next_at = ? where number = ?",
+                (error, until, row["number"]),
             )
+        return until
 
-    def _end(self, row: sqlite3.Row, told: Told) -> None:
-        state = "refused" if told.result == "refused" else "receipted"
-        with self._store.transaction() as connection:
-            connection.execute(
-                "update delivery set attempts = attempts + 1, state = ?, result = ?, reason = ?, last_error = null "
-                "where mid = ?",
-                (state, told.result, told.reason, row["mid"]),
-            )
-
-    def _note(self, row: sqlite3.Row, fault: Fault | None, status: int | None, error: str, answer: bytes = b"") -> None:
-        values: tuple[Any, ...] = (row["mid"], fault, status, error, answer, clock.seconds())
+    def _note(self, row: sqlite3.Row, came: Came, final: Told | None = None) -> None:
+        """Note an attempt, and what is *final* about the message."""
+        values: tuple[Any, ...] = (row["mid"], came.fault, came.status, came.error, came.answer, clock.seconds())
         with self._store.transaction() as connection:
             connection.execute(
                 "insert into attempt (mid, fault, status, error, receipt, at) values (?, ?, ?, ?, ?, ?)", values
             )
+            if final is None:
+                return
+            state = "refused" if final.result == "refused" else "receipted"
+            connection.execute(
+                "update delivery set attempts = attempts + 1, state = ?, result = ?, reason = ?, last_error = null "
+                "where number = ?",
+                (state, final.result, final.reason, row["number"]),
+            )
+            if state == "refused":
+                self._way.refused(connection, row, final.reason)

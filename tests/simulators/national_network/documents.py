@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,24 @@ PACKAGE = "IF_SCM_X0002_S01"
 RECEIPT = "IF_SCM_X0009_S01"
 CODE_REQUEST = "IF_FGU_X0001_R01"
 CODE_NOTIFICATION = "IF_FGU_X0002_S01"
+INQUIRY = "IF_SKI_X0101_R01"
+RESULT = "IF_SKI_X0102_S01"
+CANCELLATION = "IF_SKI_X0103_R01"
+REQUEST = "IF_TKY_X0201_R01"
+PERMIT = "IF_SCM_X0301_S01"
+ANSWER = "IF_TKY_X0202_S01"
+PROVIDED = "IF_TKY_X0203_S01"
+REQUEST_OVER = "IF_TKY_X0204_R01"
+RECORDS = "IF_TKM_X0401_S01"
+_KNOWN = (
+    *(LIST, PACKAGE, RECEIPT, CODE_REQUEST, CODE_NOTIFICATION, INQUIRY, RESULT, CANCELLATION),
+    *(REQUEST, PERMIT, ANSWER, PROVIDED, REQUEST_OVER, RECORDS),
+)
+
+
+#: So many documents of the network's own are all checked, and then one of so many.
+_ALWAYS = 200
+_SELDOM = 20
 
 
 class Invalid(Exception):
@@ -27,20 +47,18 @@ class Schemas:
     """The schemas of the network's messages, by message id."""
 
     def __init__(self, folder: Path) -> None:
-        self._schemas = {
-            name: etree.XMLSchema(etree.parse(str(folder / f"{name}.xsd")))
-            for name in (LIST, PACKAGE, RECEIPT, CODE_REQUEST, CODE_NOTIFICATION)
-        }
+        self._schemas = {name: etree.XMLSchema(etree.parse(str(folder / f"{name}.xsd"))) for name in _KNOWN}
+        self._lock = threading.Lock()
+        self._own = threading.local()
+        self._written: Counter[str] = Counter()
 
     def read(self, name: str, content: bytes) -> etree._Element:
         """Return the root of *content*, a document of the type *name*.
 
         Raises: Invalid if it is not well-formed, has a DTD, or is not valid by its schema.
         """
-        # A parser of its own for each document: lxml's parsers are not to be shared between threads.
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
         try:
-            root = etree.fromstring(content, parser)
+            root = etree.fromstring(content, self._parser())
         except etree.XMLSyntaxError as error:
             raise Invalid(f"line {error.position[0]}: not well-formed") from error
         info: Any = root.getroottree().docinfo
@@ -49,13 +67,30 @@ class Schemas:
         self.check(name, root)
         return root
 
+    def _parser(self) -> etree.XMLParser:
+        """Return this thread's parser: lxml's are not to be shared between threads."""
+        known: etree.XMLParser | None = getattr(self._own, "parser", None)
+        if known is None:
+            known = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+            self._own.parser = known
+        return known
+
     def check(self, name: str, root: etree._Element) -> None:
         """Check *root* against the schema of *name*; raises Invalid."""
         schema = self._schemas[name]
-        if not schema.validate(root.getroottree()):
+        # One schema keeps one log of errors.
+        with self._lock:
+            if schema.validate(root.getroottree()):
+                return
             log: Any = schema.error_log
             first = log[0]
-            raise Invalid(f"line {first.line}: {first.path}: {first.type_name}")
+        raise Invalid(f"line {first.line}: {first.path}: {first.type_name}")
+
+    def check_own(self, name: str, root: etree._Element) -> None:
+        """Check *root*, which the network wrote: every one at first, later one of many; raises Invalid."""
+        self._written[name] += 1
+        if self._written[name] <= _ALWAYS or not self._written[name] % _SELDOM:
+            self.check(name, root)
 
 
 def add(parent: etree._Element, name: str, text: object = None) -> etree._Element:

@@ -42,6 +42,21 @@ class Fault(StrEnum):
     DUPLICATE = "duplicate"
     #: The message after the next one is delivered first.
     OVERTAKE = "overtake"
+    #: Of all that waits for an organisation, the conversation that came last is served first.
+    REORDER = "reorder"
+    #: The connection is cut in the middle of the answer, or of a delivery.
+    STOP_MID_REPLY = "stop_mid_reply"
+    #: The permit of the request before, to the same provider.
+    REPLAY_PERMIT = "replay_permit"
+    #: The permit is signed by an organisation, rightly.
+    PERMIT_BY_ORGANISATION = "permit_by_organisation"
+    #: A permit, rightly signed, for another inquirer, another provider, another person or another information.
+    WRONG_INQUIRER = "wrong_inquirer"
+    WRONG_PROVIDER = "wrong_provider"
+    WRONG_PERSON = "wrong_person"
+    WRONG_ITEM = "wrong_item"
+    #: A permit, rightly signed, whose time is over.
+    EXPIRED_PERMIT = "expired_permit"
     #: Another package than the one that was asked for.
     OUT_OF_ORDER = "out_of_order"
     #: A code is refused, with ``reason``.
@@ -62,10 +77,18 @@ class Point(StrEnum):
     #: Messages from the network.
     DELIVERIES = "deliveries"
     CODES = "codes"
+    #: Permits inside requests to provide.
+    PERMITS = "permits"
+    #: Lists of records.
+    RECORDS = "records"
 
 
 FORGERIES = frozenset(
     {Fault.FORGE_SIGNATURE, Fault.FORGE_BODY, Fault.FORGE_KEY, Fault.FORGE_KID, Fault.FORGE_ALGORITHM}
+)
+#: What can be wrong with a permit that the network signed.
+WRONG_PERMITS = frozenset(
+    {Fault.WRONG_INQUIRER, Fault.WRONG_PROVIDER, Fault.WRONG_PERSON, Fault.WRONG_ITEM, Fault.EXPIRED_PERMIT}
 )
 
 
@@ -73,7 +96,7 @@ FORGERIES = frozenset(
 class Order:
     """One order from the menu: where (``*``: wherever it can), how many times (None: always).
 
-    At deliveries and codes it can be for one institution alone.
+    At deliveries, codes and permits it can be for one institution alone.
     """
 
     fault: Fault
@@ -113,6 +136,8 @@ class Menu:
 
     def served(self, faults: frozenset[Fault], at: Point, institution: str = "*") -> Order | None:
         """Return the order of one of *faults* that is due at *at* for *institution*, and count it."""
+        if not self._orders:
+            return None
         with self._lock:
             for order in self._orders:
                 here = order.on in {"*", at} and order.institution in {"*", institution}

@@ -1,21 +1,23 @@
-"""Compact JWS (ES256) and JWE, read as strictly as the protocol says; JWS is written here to forge it at will."""
+"""Compact JWS (ES256) and JWE, written and read here as strictly as the protocol says, to forge them at will."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from joserfc import jwe
-from joserfc.jwk import ECKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 _HASHED = ec.ECDSA(hashes.SHA256())
 _WORD = 32
@@ -35,13 +37,12 @@ _FIELDS: Mapping[str, re.Pattern[str]] = {
 _NUMBERS = frozenset({"iat", "seq"})
 RECEIPT_FIELDS = frozenset({"alg", "kid", "typ", "iat", "from", "to"})
 MESSAGE_FIELDS = RECEIPT_FIELDS | {"mid", "conv", "seq"}
-_ENCRYPTION = ("ECDH-ES+A256KW", "A256GCM")
-
-
-class _Registry(jwe.JWERegistry):
-    """Plain texts as large as a request may be; the library's own bound is 64 KiB."""
-
-    max_ciphertext_length = 8 * 1024 * 1024
+ENCRYPTION = ("ECDH-ES+A256KW", "A256GCM")
+_SEALED_FIELDS = frozenset({"alg", "enc", "epk", "kid", "cty", "typ", "to"})
+_SEALED_PARTS = 5
+_BYTES = re.compile(rb"[A-Za-z0-9_-]+")
+_NONCE = 12
+_TAG = 16
 
 
 class Malformed(Exception):
@@ -85,7 +86,9 @@ def decoded(part: str) -> bytes:
         content = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except (ValueError, binascii.Error) as error:
         raise Malformed from error
-    if encoded(content) != part:
+    # Only the last characters can say something in more than one way.
+    rest = len(part) % 4
+    if rest and encoded(content[-(rest - 1) :]) != part[-rest:]:
         raise Malformed
     return content
 
@@ -120,11 +123,57 @@ def taken_apart(message: bytes, fields: frozenset[str]) -> Signed:
 
 def encrypt(message: bytes, typ: str, receiver: str, kid: str, key: ec.EllipticCurvePublicKey) -> bytes:
     """Return the JWS *message* nested in a compact JWE for the holder of *key*."""
-    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    algorithm, content = _ENCRYPTION
-    header = {"alg": algorithm, "enc": content, "kid": kid, "cty": "JWS", "typ": typ, "to": receiver}
-    registry = _Registry(algorithms=list(_ENCRYPTION), strict_check_header=False)
-    return jwe.encrypt_compact(header, message, ECKey.import_key(pem), registry=registry).encode()
+    algorithm, content = ENCRYPTION
+    passing = ec.generate_private_key(key.curve)
+    header = {"alg": algorithm, "enc": content, "epk": public_jwk(passing.public_key()), "kid": kid}
+    covered = encoded(_json(header | {"cty": "JWS", "typ": typ, "to": receiver})).encode()
+    content_key, nonce = os.urandom(_WORD), os.urandom(_NONCE)
+    wrapped = aes_key_wrap(_agreed(passing.exchange(ec.ECDH(), key)), content_key)
+    sealed = AESGCM(content_key).encrypt(nonce, message, covered)
+    parts = wrapped, nonce, sealed[:-_TAG], sealed[-_TAG:]
+    return b".".join([covered, *(encoded(part).encode() for part in parts)])
+
+
+def sealed_header(message: bytes) -> Mapping[str, Any]:
+    """Return the header of a compact JWE, which must hold exactly the fields that the protocol wants.
+
+    Raises: Malformed if it is none.
+    """
+    parts = message.split(b".")
+    if len(parts) != _SEALED_PARTS or not all(_BYTES.fullmatch(part) for part in parts[2:]):
+        raise Malformed
+    try:
+        header = json.loads(decoded(parts[0].decode("ascii")), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise Malformed from error
+    texts = isinstance(header, dict) and header.keys() == _SEALED_FIELDS
+    if not texts or not all(isinstance(value, str) for name, value in header.items() if name != "epk"):
+        raise Malformed
+    return dict(header)
+
+
+def decrypt(message: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return what is nested in a compact JWE for the holder of *key*.
+
+    Raises: Malformed if it is none, or cannot be opened.
+    """
+    header = sealed_header(message)
+    covered, *parts = message.split(b".")
+    wrapped, nonce, sealed, tag = (decoded(part.decode("ascii")) for part in parts)
+    try:
+        x, y = (int.from_bytes(decoded(header["epk"][name]), "big") for name in ("x", "y"))
+        passing = ec.EllipticCurvePublicNumbers(x, y, key.curve).public_key()
+        content_key = aes_key_unwrap(_agreed(key.exchange(ec.ECDH(), passing)), wrapped)
+        return AESGCM(content_key).decrypt(nonce, sealed + tag, covered)
+    except (InvalidTag, InvalidUnwrap, ValueError, KeyError, TypeError) as error:
+        raise Malformed from error
+
+
+def _agreed(secret: bytes) -> bytes:
+    """Return the key that both sides derive from *secret* (RFC 7518, 4.6.2), without names of the parties."""
+    algorithm = ENCRYPTION[0].encode()
+    told = len(algorithm).to_bytes(4, "big") + algorithm + bytes(8) + (8 * _WORD).to_bytes(4, "big")
+    return ConcatKDFHash(hashes.SHA256(), _WORD, told).derive(secret)
 
 
 def public_jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
@@ -139,13 +188,8 @@ def _json(header: Mapping[str, Any]) -> bytes:
 
 
 def _header(content: bytes, fields: frozenset[str]) -> Mapping[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) != len(pairs):
-            raise Malformed
-        return dict(pairs)
-
     try:
-        header = json.loads(content, object_pairs_hook=once)
+        header = json.loads(content, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Malformed from error
     if not isinstance(header, dict) or header.keys() != fields:
@@ -153,6 +197,12 @@ def _header(content: bytes, fields: frozenset[str]) -> Mapping[str, Any]:
     if not all(_is_right(name, value) for name, value in header.items()):
         raise Malformed
     return header
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise Malformed
+    return dict(pairs)
 
 
 def _is_right(name: str, value: object) -> bool:

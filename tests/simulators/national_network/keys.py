@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -21,12 +22,42 @@ from chukan_simulators.national_network.jose import encoded, public_jwk, sign
 USES = ("sign", "enc")
 
 
+@dataclass(frozen=True)
+class Issued:
+    """A certificate that the network gave to an organisation, and did not revoke."""
+
+    kid: str
+    institution: str
+    pem: str
+    not_before: float
+    not_after: float
+
+    @classmethod
+    def of(cls, row: Any) -> Issued:
+        """Return the certificate that *row* is."""
+        return cls(row["kid"], row["institution"], row["pem"], row["not_before"], row["not_after"])
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is valid now."""
+        return self.not_before <= clock.seconds() < self.not_after
+
+    @cached_property
+    def key(self) -> ec.EllipticCurvePublicKey:
+        """Its key."""
+        return public_key(self.pem.encode())
+
+
 class Keys:
     """Keys over the network's memory."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._store = context.store
+        self._own: tuple[Pair, ...] = ()
+        #: What stands in the memory of certificates, by kid, and by institution; forgotten when it changes.
+        self._signers: dict[str, Issued] = {}
+        self._encryption: dict[str, list[Issued]] = {}
         if not self._all():
             self.rotate()
 
@@ -35,12 +66,13 @@ class Keys:
         pair = self._context.authority.signing_pair()
         with self._store.transaction() as connection:
             connection.execute("insert into signing_key (pem) values (?)", (pair.pem.decode(),))
-        return kid(pair.certificate)
+        self._own = ()
+        return pair.kid
 
     def signed(self, typ: str, payload: bytes, **fields: object) -> bytes:
         """Return *payload* signed by the network as a message of *typ*, with further *fields* in its header."""
         pair = self._all()[-1]
-        header: dict[str, Any] = {"alg": "ES256", "kid": kid(pair.certificate), "typ": typ}
+        header: dict[str, Any] = {"alg": "ES256", "kid": pair.kid, "typ": typ}
         return sign(header | {"iat": int(clock.seconds()), "from": NETWORK} | fields, payload, pair.key)
 
     def receipt(self, receiver: str, payload: bytes) -> bytes:
@@ -74,6 +106,7 @@ class Keys:
                 "values (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
+            self._store.afterwards(self._forget)
         return made, True
 
     def shown(self, name: str) -> tuple[bytes, str] | None:
@@ -92,35 +125,62 @@ class Keys:
                 "update certificate set revoked_at = ?, reason = ? where kid = ? and revoked_at is null",
                 (clock.seconds(), reason, name),
             )
+            self._store.afterwards(self._forget)
         row = self._store.found_one("select revoked_at from certificate where kid = ?", name)
         return None if row is None else {"Kid": name, "RevokedAt": clock.instant(row["revoked_at"])}
 
     def signer(self, name: str) -> tuple[str, ec.EllipticCurvePublicKey] | None:
         """Return whose signing key *name* is, and the key; None unless it counts now."""
-        row = self._usable("sign", "kid", name)
-        return None if row is None else (row["institution"], public_key(row["pem"].encode()))
+        found = self._signing(name)
+        return None if found is None or not found.counts else (found.institution, found.key)
+
+    def signing_pem(self, name: str) -> str:
+        """Return the certificate *name* of use ``sign`` in PEM, whether it counts or not; "" if there is none."""
+        found = self._signing(name)
+        return "" if found is None else found.pem
 
     def encryption(self, institution: str) -> tuple[str, ec.EllipticCurvePublicKey] | None:
         """Return name and key of *institution*'s newest certificate for encryption that counts now."""
-        row = self._usable("enc", "institution", institution)
-        return None if row is None else (row["kid"], public_key(row["pem"].encode()))
+        found = self.newest_for_encryption(institution)
+        return None if found is None else (found.kid, found.key)
 
-    def _usable(self, use: str, column: str, value: str) -> Any:
-        found = {
-            "kid": "select * from certificate where kid = ? and use = ? and revoked_at is null",
-            "institution": "select * from certificate where institution = ? and use = ? and revoked_at is null",
-        }
-        now = clock.seconds()
-        rows = [
-            row
-            for row in self._store.found_all(found[column], value, use)
-            if row["not_before"] <= now < row["not_after"]
-        ]
+    def newest_for_encryption(self, institution: str) -> Issued | None:
+        """Return *institution*'s newest certificate for encryption that counts now."""
+        known = self._encryption.get(institution)
+        if known is None:
+            query = "select * from certificate where institution = ? and use = 'enc' and revoked_at is null"
+            known = self._encryption[institution] = [
+                Issued.of(row) for row in self._store.found_all(query, institution)
+            ]
         # Issued in the same second: whichever, but always the same.
-        return max(rows, key=lambda row: (row["not_before"], row["kid"]), default=None)
+        return max((each for each in known if each.counts), key=lambda each: (each.not_before, each.kid), default=None)
 
-    def _all(self) -> list[Pair]:
-        return [_pair(row["pem"]) for row in self._store.found_all("select pem from signing_key order by number")]
+    def own_key(self, name: str) -> ec.EllipticCurvePublicKey | None:
+        """Return the network's own key *name*, as whoever it writes to looks it up."""
+        found = (pair.key.public_key() for pair in self._all() if pair.kid == name)
+        return next(found, None)
+
+    def is_connected(self, institution: str) -> bool:
+        """Return whether *institution* was ever given a certificate."""
+        return self._store.found_one("select 1 from certificate where institution = ?", institution) is not None
+
+    def _signing(self, name: str) -> Issued | None:
+        if name not in self._signers:
+            query = "select * from certificate where kid = ? and use = 'sign' and revoked_at is null"
+            row = self._store.found_one(query, name)
+            if row is None:
+                return None
+            self._signers[name] = Issued.of(row)
+        return self._signers[name]
+
+    def _forget(self) -> None:
+        self._signers, self._encryption = {}, {}
+
+    def _all(self) -> tuple[Pair, ...]:
+        if not self._own:
+            rows = self._store.found_all("select pem from signing_key order by number")
+            self._own = tuple(_pair(row["pem"]) for row in rows)
+        return self._own
 
 
 @cache
@@ -138,7 +198,7 @@ def public_key(pem: bytes) -> ec.EllipticCurvePublicKey:
 
 def _jwk(pair: Pair, ca: x509.Certificate) -> Mapping[str, Any]:
     chain = [encoded_der(certificate) for certificate in (pair.certificate, ca)]
-    named = {"kid": kid(pair.certificate), "use": "sig", "alg": "ES256", "x5c": chain}
+    named = {"kid": pair.kid, "use": "sig", "alg": "ES256", "x5c": chain}
     return {**public_jwk(pair.key.public_key()), **named}
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from uuid import uuid4
 
+from lxml import etree
+
+from chukan_simulators.national_network import clock
 from chukan_simulators.national_network.context import Context
 from chukan_simulators.national_network.documents import LIST, PACKAGE, add, add_all, document, written
 from chukan_simulators.national_network.faults import FORGERIES, Fault, Point, forged
 from chukan_simulators.national_network.jose import taken_apart
 from chukan_simulators.national_network.keys import Keys
 from chukan_simulators.national_network.masters import Head, MasterFiles
+from chukan_simulators.national_network.permissions import NOBODY_KNOWN, PermissionTable
 
 #: What the header of a list and of a package holds.
 _FIELDS = frozenset({"alg", "kid", "typ", "iat", "from"})
@@ -23,6 +28,9 @@ class Publisher:
         self._context = context
         self._keys = keys
         self._files = files
+        self._read: tuple[int, etree._Element | None] = (0, None)
+        self._table = NOBODY_KNOWN
+        self._look_again = 0.0
 
     def published(self) -> list[Head]:
         """Return the packages that were published, oldest first."""
@@ -45,6 +53,7 @@ class Publisher:
                 "insert into package values (?, ?, ?, ?, ?, ?, ?)",
                 (*(value for _, value in head.fields), signed),
             )
+        self._look_again = 0.0
         return head
 
     def listing(self) -> bytes:
@@ -64,6 +73,30 @@ class Publisher:
         if content and self._context.menu.served(frozenset({Fault.OUT_OF_ORDER}), Point.PACKAGE):
             content = self._content(sequence + 1) or self._content(sequence - 1) or content
         return None if content is None else self._as_ordered(content, Point.PACKAGE)
+
+    def in_force(self) -> etree._Element | None:
+        """Return the document of the newest package whose day of linkage has come; it is read once."""
+        today = clock.day(self._context.time()).isoformat()
+        query = "select sequence, bytes from package where linkage_start <= ? order by sequence desc limit 1"
+        row = self._context.store.found_one(query, today)
+        if row is None:
+            return None
+        sequence, root = self._read
+        if root is None or sequence != row["sequence"]:
+            payload = taken_apart(bytes(row["bytes"]), _FIELDS).payload
+            root = etree.fromstring(payload, etree.XMLParser(resolve_entities=False, huge_tree=True))
+            self._read = (int(row["sequence"]), root)
+            self._table = PermissionTable.of(root)
+        return root
+
+    def table(self) -> PermissionTable:
+        """Return the permission table in force."""
+        now = self._context.time()
+        if now >= self._look_again:
+            # Only a new day, or a new package, brings another one.
+            self._table = NOBODY_KNOWN if self.in_force() is None else self._table
+            self._look_again = clock.start_of(clock.day(now) + timedelta(days=1))
+        return self._table
 
     def _content(self, sequence: int) -> bytes | None:
         row = self._context.store.found_one("select bytes from package where sequence = ?", sequence)

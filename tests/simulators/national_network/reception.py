@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -12,10 +13,10 @@ from lxml import etree
 
 from chukan_simulators.national_network import clock
 from chukan_simulators.national_network.authority import NETWORK
-from chukan_simulators.national_network.codes import Codes
 from chukan_simulators.national_network.context import Context
-from chukan_simulators.national_network.documents import CODE_REQUEST, RECEIPT, Invalid, add_all, text_of, written
+from chukan_simulators.national_network.documents import Invalid, add_all, text_of, written
 from chukan_simulators.national_network.faults import FORGERIES, Fault, Point, forged
+from chukan_simulators.national_network.incoming import Refused, Sent
 from chukan_simulators.national_network.jose import (
     MESSAGE_FIELDS,
     RECEIPT_FIELDS,
@@ -45,17 +46,21 @@ _STATUS = {
     "content": HTTPStatus.UNPROCESSABLE_ENTITY,
     "conflict": HTTPStatus.CONFLICT,
     "sequence": HTTPStatus.CONFLICT,
+    "closed": HTTPStatus.CONFLICT,
 }
 
 
-class Refused(Exception):
-    """A message is refused, as if it had never come."""
+@dataclass(frozen=True)
+class Kind:
+    """A type of message that the network takes: how its content is judged, and what it does.
 
-    def __init__(self, reason: str, detail: str = "", expected: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
-        self.expected = expected
+    One that is ``alone`` is judged when it comes; others when it is their turn, for their sense depends on what was
+    before them.
+    """
+
+    check: Callable[[sqlite3.Connection, Sent], None]
+    take: Callable[[sqlite3.Connection, Sent], None]
+    alone: bool = False
 
 
 @dataclass
@@ -66,6 +71,8 @@ class _Request:
     digest: str
     message: Signed | None = None
     institution: str = NOBODY
+    #: Whether the faults ordered for messages apply to it.
+    faulty: bool = True
 
     @property
     def header(self) -> Any:
@@ -75,22 +82,28 @@ class _Request:
 class Reception:
     """What ``POST /messages`` does."""
 
-    def __init__(self, context: Context, keys: Keys, codes: Codes) -> None:
+    def __init__(self, context: Context, keys: Keys, kinds: Mapping[str, Kind]) -> None:
+        """Receive messages of *kinds*, by their type."""
         self._context = context
         self._store = context.store
         self._keys = keys
-        self._codes = codes
+        self._kinds = kinds
 
     def receive(self, body: bytes) -> tuple[HTTPStatus, bytes]:
         """Return the status and the signed receipt for *body*."""
-        request = _Request(body, hashlib.sha256(body).hexdigest())
-        try:
-            receipt = self._receive(request)
-            status = HTTPStatus.OK
-        except Refused as refused:
-            receipt, status = self._refusal(request, refused), _STATUS[refused.reason]
+        status, receipt = self._judged(_Request(body, hashlib.sha256(body).hexdigest()))
         order = self._context.menu.served(FORGERIES, Point.MESSAGES)
         return status, forged(taken_apart(receipt, RECEIPT_FIELDS), order.fault) if order else receipt
+
+    def receive_from_inside(self, body: bytes) -> bytes:
+        """Return the receipt for *body*, sent by a hosted institution: no fault applies."""
+        return self._judged(_Request(body, hashlib.sha256(body).hexdigest(), faulty=False))[1]
+
+    def _judged(self, request: _Request) -> tuple[HTTPStatus, bytes]:
+        try:
+            return HTTPStatus.OK, self._receive(request)
+        except Refused as refused:
+            return _STATUS[refused.reason], self._refusal(request, refused)
 
     def too_large(self, digest: str) -> tuple[HTTPStatus, bytes]:
         """Return the answer to a body of *digest* that nobody kept."""
@@ -102,11 +115,12 @@ class Reception:
             before = self._known(connection, request)
             if before is not None:
                 return before
-            root = self._read(message)
-            serials = [text_of(entry, "ProcessingSerial") for entry in root.iterfind("Entry")]
+            sent = self._sent(message, self._read(message))
+            kind = self._kinds[message.header["typ"]]
             expected = self._expected(connection, request)
-            self._check_content(request, root, serials)
-            return self._take(connection, request, expected)
+            if kind.alone or sent.seq == expected:
+                kind.check(connection, sent)
+            return self._take(connection, request, sent, expected)
 
     def _authentic(self, request: _Request) -> Signed:
         """Return the message of *request*, whose signer is then known to be an organisation of ours."""
@@ -139,12 +153,17 @@ class Reception:
             raise Refused("conflict", "this message id came with other bytes before")
         return bytes(row["receipt"])
 
+    @staticmethod
+    def _sent(message: Signed, root: etree._Element) -> Sent:
+        header = message.header
+        return Sent(header["from"], header["conv"], header["seq"], root, header["kid"])
+
     def _read(self, message: Signed) -> etree._Element:
-        """Return the document of *message*; of the types of message, the network takes one."""
-        if message.header["typ"] != CODE_REQUEST:
+        """Return the document of *message*, if the network takes its type."""
+        if message.header["typ"] not in self._kinds:
             raise Refused("message_type")
         try:
-            root = self._context.schemas.read(CODE_REQUEST, message.payload)
+            root = self._context.schemas.read(message.header["typ"], message.payload)
         except Invalid as error:
             raise Refused("schema", str(error)) from error
         named = text_of(root, "MessageHeader/MSGTypeID"), text_of(root, "MessageHeader/MSGID")
@@ -156,56 +175,59 @@ class Reception:
         """Return which number comes next in the conversation, if this message may be taken now."""
         header = request.header
         conversation = (request.institution, header["conv"])
-        connection.execute("insert or ignore into conversation (institution, conv) values (?, ?)", conversation)
-        (expected,) = connection.execute(
+        row = connection.execute(
             "select next_in from conversation where institution = ? and conv = ?", conversation
         ).fetchone()
-        taken = connection.execute(
-            "select 1 from message where institution = ? and conv = ? and seq = ?", (*conversation, header["seq"])
-        ).fetchone()
-        if taken or header["seq"] < expected:
+        expected = int(row["next_in"]) if row else 1
+        if header["seq"] == expected:
+            return expected
+        query = "select 1 from message where institution = ? and conv = ? and seq = ? and state = 'held'"
+        if header["seq"] < expected or connection.execute(query, (*conversation, header["seq"])).fetchone():
             raise Refused("conflict", "this number came with another message before", expected)
         if header["seq"] - expected > self._context.setting("hold"):
             raise Refused("sequence", expected=expected)
-        return int(expected)
+        return expected
 
-    def _check_content(self, request: _Request, root: etree._Element, serials: list[str]) -> None:
-        if text_of(root, "InstitutionCode") != request.institution:
-            raise Refused("content", "InstitutionCode is not the sender's")
-        known = self._codes.first_known(request.institution, serials)
-        if known is not None:
-            raise Refused("content", f"entry {known}: this processing serial was announced before")
-
-    def _take(self, connection: sqlite3.Connection, request: _Request, expected: int) -> bytes:
+    def _take(self, connection: sqlite3.Connection, request: _Request, sent: Sent, expected: int) -> bytes:
         """Keep the message, and apply it and those that waited for it."""
-        header, in_turn = request.header, request.header["seq"] == expected
+        header, in_turn = request.header, sent.seq == expected
         result = "accepted" if in_turn else "held"
         now = clock.seconds()
         receipt = self._receipt(request, now, result, Refused("", expected=None if in_turn else expected))
         connection.execute(
             "insert into message "
-            "(institution, mid, conv, seq, typ, digest, bytes, payload, state, receipt, received_at) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?)",
+            "(institution, mid, conv, seq, typ, digest, bytes, state, receipt, received_at) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(request.institution, header["mid"], header["conv"], header["seq"], header["typ"], request.digest),
-                *(request.body, request.message.payload if request.message else b"", receipt, now),
+                *(request.body, result, receipt, now),
             ),
         )
         if in_turn:
-            self._apply(connection, request.institution, header["conv"], expected)
+            self._kinds[header["typ"]].take(connection, sent)
+            self._go_on(connection, request.institution, header["conv"], expected + 1)
         return receipt
 
-    def _apply(self, connection: sqlite3.Connection, institution: str, conv: str, number: int) -> None:
-        """Apply the messages of the conversation from *number* on, as far as there is no gap."""
-        query = "select * from message where institution = ? and conv = ? and seq = ?"
+    def _go_on(self, connection: sqlite3.Connection, institution: str, conv: str, number: int) -> None:
+        """Apply the messages of the conversation that are held, from *number* on, as far as there is no gap."""
+        query = "select * from message where institution = ? and conv = ? and seq = ? and state = 'held'"
         while row := connection.execute(query, (institution, conv, number)).fetchone():
-            root = self._context.schemas.read(row["typ"], bytes(row["payload"]))
-            serials = [text_of(entry, "ProcessingSerial") for entry in root.iterfind("Entry")]
-            self._codes.announce(connection, institution, conv, text_of(root, "MessageHeader/MSGMode"), serials)
-            connection.execute("update message set state = 'accepted' where number = ?", (row["number"],))
+            message = taken_apart(bytes(row["bytes"]), MESSAGE_FIELDS)
+            sent, kind = self._sent(message, self._read(message)), self._kinds[row["typ"]]
+            try:
+                if not kind.alone:
+                    kind.check(connection, sent)
+                kind.take(connection, sent)
+                state = "accepted"
+            except Refused:
+                # It was receipted as held: nobody can be told any more.
+                state = "put_aside"
+            connection.execute("update message set state = ? where number = ?", (state, row["number"]))
             number += 1
         connection.execute(
-            "update conversation set next_in = ? where institution = ? and conv = ?", (number, institution, conv)
+            "insert into conversation (institution, conv, next_in) values (?, ?, ?) "
+            "on conflict (institution, conv) do update set next_in = excluded.next_in",
+            (institution, conv, number),
         )
 
     def _refusal(self, request: _Request, refused: Refused) -> bytes:
@@ -219,7 +241,7 @@ class Reception:
         return self._receipt(request, now, "refused", refused)
 
     def _receipt(self, request: _Request, received_at: float, result: str, told: Refused) -> bytes:
-        wrong = self._context.menu.served(frozenset({Fault.WRONG_DIGEST}), Point.MESSAGES)
+        wrong = request.faulty and self._context.menu.served(frozenset({Fault.WRONG_DIGEST}), Point.MESSAGES)
         root = etree.Element("Receipt")
         fields = (
             ("MessageID", request.header.get("mid")),
@@ -231,5 +253,4 @@ class Reception:
             ("ReceivedAt", clock.instant(received_at)),
         )
         add_all(root, fields)
-        self._context.schemas.check(RECEIPT, root)
         return self._keys.receipt(request.institution, written(root))

@@ -7,8 +7,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+from socketserver import StreamRequestHandler
 from typing import Any
 
 from typing_extensions import override
@@ -18,8 +20,11 @@ from chukan_simulators.national_network.authority import PLATFORM_UNIT
 from chukan_simulators.national_network.faults import Fault, Point
 from chukan_simulators.national_network.reception import LARGEST
 from chukan_simulators.national_network.service import Network
+from chukan_simulators.national_network.wire import Broken, read_head
 
 _SILENCE_SECONDS = 60
+#: Of the first line of a request.
+_WORDS = 3
 _PIECE = 1024 * 1024
 #: Bytes: what comes behind them is not even read.
 _PATIENCE = 64 * _PIECE
@@ -98,38 +103,43 @@ class _Server(ThreadingHTTPServer):
                 _cut(connection)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(StreamRequestHandler):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    #: Bytes: head and body of an answer leave together.
+    wbufsize = 64 * 1024
     server: _Server
     connection: ssl.SSLSocket
 
-    def do_GET(self) -> None:
-        self._serve()
+    @override
+    def handle(self) -> None:
+        self.close_connection = False
+        self._unit = _unit(self.connection)
+        while not self.close_connection:
+            try:
+                head = read_head(self.rfile)
+            except Broken:
+                self._send(problem(HTTPStatus.BAD_REQUEST, "http"))
+                return
+            words = head.first.split(" ") if head else []
+            if head is None or len(words) != _WORDS:
+                return
+            self.close_connection = words[2] != "HTTP/1.1" or head.fields.get("connection", "").lower() == "close"
+            self._serve(words[0], words[1], head.fields)
 
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
-        body = self._body()
+    def _serve(self, method: str, path: str, fields: Mapping[str, str]) -> None:
+        body = self._body(method, path, fields)
         if isinstance(body, Answer):
             self.close_connection = True
             self._send(body)
             return
-        route = found(self.command, self.path)
+        route = found(method, path)
         if isinstance(route, HTTPStatus):
             self._send(problem(route, "method" if route is HTTPStatus.METHOD_NOT_ALLOWED else "path"))
             return
         asked, part = route
-        if _unit(self.connection) != asked.unit:
+        if self._unit != asked.unit:
             self._send(problem(HTTPStatus.FORBIDDEN, "certificate"))
             return
         self._answer(asked.point, lambda: asked.answer(self.server.network, part, body))
@@ -148,47 +158,47 @@ class _Handler(BaseHTTPRequestHandler):
             ready = answer()
             if menu.served(frozenset({Fault.LOSE_ANSWER}), point):
                 self._hang_up()
+            elif menu.served(frozenset({Fault.STOP_MID_REPLY}), point):
+                self._send(ready, half=True)
+                self._hang_up()
             else:
                 self._send(ready)
 
-    def _body(self) -> bytes | Answer:
+    def _body(self, method: str, path: str, fields: Mapping[str, str]) -> bytes | Answer:
         """Return the body of the request, or the refusal of one that cannot be read."""
-        if self.headers.get("Transfer-Encoding"):
+        if "transfer-encoding" in fields:
             return problem(HTTPStatus.LENGTH_REQUIRED, "length")
-        length = self.headers.get("Content-Length") or ("" if self.command == "POST" else "0")
+        length = fields.get("content-length") or ("" if method == "POST" else "0")
         if not (length.isascii() and length.isdigit()):
             return problem(HTTPStatus.LENGTH_REQUIRED, "length")
+        if "expect" in fields:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
         if int(length) > LARGEST:
-            return self._too_large(int(length))
+            return self._too_large(path, int(length))
         return self.rfile.read(int(length))
 
-    def _too_large(self, length: int) -> Answer:
+    def _too_large(self, path: str, length: int) -> Answer:
         """Read a body for its digest alone: who is cut off while sending does not see an answer."""
         digest = hashlib.sha256()
         for start in range(0, min(length, _PATIENCE), _PIECE):
             digest.update(self.rfile.read(min(_PIECE, length - start)))
-        if self.path != "/messages" or _unit(self.connection) != PLATFORM_UNIT:
+        if path != "/messages" or self._unit != PLATFORM_UNIT:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
         return Answer(*self.server.network.reception.too_large(digest.hexdigest()), JOSE)
 
-    def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
+    def _send(self, answer: Answer, *, half: bool = False) -> None:
+        told = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **answer.headers}
         if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(answer.body)
+            told["Connection"] = "close"
+        lines = [f"{name}: {value}\r\n" for name, value in told.items()]
+        head = f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n{''.join(lines)}\r\n"
+        self.wfile.write(head.encode() + (answer.body[: len(answer.body) // 2] if half else answer.body))
+        self.wfile.flush()
 
     def _hang_up(self) -> None:
         self.close_connection = True
         _cut(self.connection)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: standard error belongs to what goes wrong."""
 
 
 def _unit(connection: ssl.SSLSocket) -> str:

@@ -121,7 +121,11 @@ class Keys:
             VaultTampered: the sealed key was changed.
         """
         with self._sessions.begin(tenant) as connection:
-            found = [key for key in store.keys(connection, states={KeyState.ACTIVE}) if key.use is KeyUse.SIGN]
+            return self.signer_on(connection, tenant, now=now)
+
+    def signer_on(self, connection: Connection, tenant: TenantId, *, now: datetime) -> Signer:
+        """Return as ``signer``, in the caller's session on *tenant*."""
+        found = [key for key in store.keys(connection, states={KeyState.ACTIVE}) if key.use is KeyUse.SIGN]
         for key in found:
             if key.kid is not None and key.not_after is not None and now < key.not_after:
                 return Signer(SigningKey(key.kid, self._private(tenant, key)), key.not_after)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Collection, Mapping
-from urllib.parse import quote
+from datetime import date
+from urllib.parse import quote, urlencode
 
 import httpcore
 
@@ -74,6 +75,11 @@ class HttpsNetwork:
     def master_package(self, sequence: int) -> bytes:
         """Return one signed package; raises as ``send``."""
         return self._fetched(f"/masters/{sequence:d}", largest=MAX_PACKAGE)
+
+    def records(self, institution: str, first: date, last: date, after: str = "") -> bytes:
+        """Return the network's signed records of *institution* on these days, behind *after*; raises as ``send``."""
+        asked = urlencode({"from": first.isoformat(), "to": last.isoformat(), **({"after": after} if after else {})})
+        return self._fetched(f"/records/{quote(institution, safe='')}?{asked}", largest=MAX_PACKAGE)
 
     def issue(self, institution_code: str, use: str, request_pem: str) -> str:
         """Return the certificate (PEM) for a request; raises as ``send``."""

@@ -1,0 +1,1 @@
+"""Asking other organisations for information about persons, through the national network."""

@@ -1,0 +1,57 @@
+"""What inquiries plug in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+
+from chukan.platform.clock import SystemClock
+from chukan.platform.component import At, Check, CheckResult, Command, Component, Job
+from chukan.platform.database.engines import engine_of
+from chukan.platform.database.roles import ProcessKind
+from chukan.platform.settings import Settings
+from chukan.tenants.middleserver.inquiries.checks import judge_pace
+from chukan.tenants.middleserver.inquiries.cli import inquiries
+from chukan.tenants.middleserver.inquiries.desk import inquiries_of
+from chukan.tenants.middleserver.inquiries.projections import pace_overview
+from chukan.tenants.middleserver.inquiries.releasing import PACE
+from chukan.tenants.middleserver.inquiries.work import count_hours, end_due, pace_due
+from chukan.tenants.middleserver.transmission.desk import at_job
+
+_EXPIRY, _HOURS = "inquiries-expiry", "inquiries-count"
+_TIMEOUT = timedelta(seconds=10)
+_PACE_EVERY = timedelta(seconds=5)
+_COUNT_EVERY = timedelta(minutes=1)
+#: After midnight, when days have ended; and before people come, should the night have failed.
+_DAILY = At((time(0, 10), time(7, 10)))
+
+
+def component(settings: Callable[[], Settings]) -> Component:
+    """Return commands, jobs and the check."""
+
+    def pace(_now: datetime) -> None:
+        with at_job(settings(), PACE) as desk:
+            pace_due(inquiries_of(desk), SystemClock().now)
+
+    def end(_now: datetime) -> None:
+        with at_job(settings(), _EXPIRY) as desk:
+            end_due(inquiries_of(desk), SystemClock().now())
+
+    def count(_now: datetime) -> None:
+        with at_job(settings(), _HOURS) as desk:
+            count_hours(inquiries_of(desk))
+
+    def check(_now: datetime) -> CheckResult:
+        with engine_of(settings().database, ProcessKind.POLLER) as engine, engine.connect() as connection:
+            return judge_pace(pace_overview(connection, PACE))
+
+    return Component(
+        name="middleserver-inquiries",
+        commands=(Command(inquiries),),
+        checks=(Check("inquiries-pace", "inquiries-pace", _TIMEOUT, check),),
+        jobs=(
+            Job(PACE, pace, _PACE_EVERY),
+            Job(_EXPIRY, end, at=_DAILY),
+            Job(_HOURS, count, _COUNT_EVERY),
+        ),
+    )

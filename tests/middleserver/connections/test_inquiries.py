@@ -1,0 +1,591 @@
+"""Inquiries and provisions through the gateway: real database, real services; the network is in memory."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from lxml import etree
+from typing_extensions import override
+from werkzeug.test import TestResponse
+
+from chukan.platform.database.embedded import EmbeddedCluster
+from chukan.platform.errors import ChukanError, error_types
+from chukan.platform.identifiers import TenantId
+from chukan.platform.service_hours.services import Service
+from chukan.platform.settings import DatabaseSettings, Settings
+from chukan.platform.settings.model import GatewaySettings
+from chukan.tenants.middleserver.connections import desk, inquiries
+from chukan.tenants.middleserver.connections.inquiries import LIST, RESULTS, SINGLE, WITHDRAWAL, Waiting, is_held
+from chukan.tenants.middleserver.connections.problem import status_of
+from chukan.tenants.middleserver.connections.provisions import BARS, DECISION, WAITING
+from chukan.tenants.middleserver.connections.rules import Allowed
+from chukan.tenants.middleserver.formats.messages import parse
+from chukan.tenants.middleserver.formats.xml import schema
+from chukan.tenants.middleserver.gate import Closed, Reason
+from chukan.tenants.middleserver.inquiries import errors as inquiry_errors
+from chukan.tenants.middleserver.inquiries.data import InquiryData, WhenClosed, shipped_data
+from chukan.tenants.middleserver.inquiries.rules import InquiryState
+from chukan.tenants.middleserver.inquiries.store import Inquiry
+from chukan.tenants.middleserver.provisions import desk as provision_desk
+from chukan.tenants.middleserver.provisions import errors as provision_errors
+from chukan.tenants.middleserver.provisions.decisions import Refuse
+from chukan.tenants.middleserver.provisions.rules import Reason as RefusalReason
+from chukan.tenants.middleserver.provisions.rules import State
+from chukan.tenants.middleserver.security.masters.rules import Catalogue
+from support.copies import LAYOUTS, RIGHT_ITEMS
+from support.database import fresh_database
+from support.exchange import Wire
+from support.gateway import DEPARTMENT, NOW, SYSTEM, Caller, Entrance
+from support.inquiries import AFFAIR, PEOPLE, PROCEDURE, PROVIDER, TAX, Asking, FixedMasters, asking_of
+from support.provisions import INQUIRER, Provider
+from support.security import Place
+from support.vault import file_safe
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = ROOT / "docs/interfaces/inquiries.md"
+SAMPLES = ROOT / "docs/interfaces/samples"
+#: What only operators and installations meet, and what the schema refuses before.
+INSIDE = {
+    inquiry_errors.InquiryDataMalformed, inquiry_errors.TooManyInquiries, provision_errors.ScopeWrong,
+}  # fmt: skip
+TESTED = 999_999_999_999_000
+
+
+class Masters(FixedMasters):
+    """Masters with the towns of these tests and a layout."""
+
+    @override
+    def catalogue(self, tenant: TenantId) -> Catalogue:
+        return replace(super().catalogue(tenant), all_layouts=LAYOUTS)
+
+
+class Exchange(Entrance):
+    """A gateway that waits for a long time, but with one request alone."""
+
+    @property
+    @override
+    def settings(self) -> Settings:
+        return super().settings.model_copy(update={"gateway": GatewaySettings(threads=2, inquiry_wait_seconds=30)})
+
+
+class Towns(Place):
+    """Organisations that the gateway knows."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self.entrance = entrance
+        super().__init__(entrance.safe)
+
+    @override
+    def tenant(self) -> TenantId:
+        return self.entrance.organisation()
+
+
+@dataclass
+class Later:
+    """A request that is being answered."""
+
+    thread: threading.Thread
+    answers: list[TestResponse] = field(default_factory=list)
+
+    def answer(self) -> etree._Element:
+        self.thread.join(60)
+        (found,) = self.answers
+        return right(found)
+
+
+@dataclass
+class Town:
+    """An organisation that asks, its system at the gateway, and the network's side."""
+
+    asking: Asking
+    caller: Caller
+    entrance: Entrance
+
+    def post(self, kind: str, body: bytes) -> TestResponse:
+        return self.caller.message(kind, body)
+
+    def meanwhile(self, kind: str, body: bytes) -> Later:
+        later = Later(threading.Thread(target=lambda: later.answers.append(self.post(kind, body))))
+        later.thread.start()
+        return later
+
+    def stored(self) -> int:
+        return self.entrance.count(self.caller.tenant, "select count(*) from {}.inquiry")
+
+    def newest(self) -> Inquiry:
+        """Return the inquiry that was registered last, which may happen at this moment."""
+        return self.asking.inquiry(self._ask("select serial from {}.inquiry order by id desc limit 1"))
+
+    def holds_connections(self) -> bool:
+        """Return whether a session of this town's log-in has a transaction open."""
+        query = "select count(*) from pg_stat_activity where usename = %s and state like 'idle in transaction%%'"
+        (login,) = self.asking.wire.place.ask("select role from platform.tenant where id = %s", self.caller.tenant)[0]
+        return self.asking.wire.place.ask(query, login)[0] != (0,)
+
+    def _ask(self, query: str) -> str:
+        while not (found := self.asking.wire.place.ask_of(self.caller.tenant, query)):
+            threading.Event().wait(0.05)
+        return str(found[0][0])
+
+
+@pytest.fixture(scope="module")
+def entrance(
+    cluster: tuple[EmbeddedCluster, DatabaseSettings], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Entrance]:
+    masters = Masters([f"0220113112101{number}" for number in range(701, 720)] + [PROVIDER])
+    with fresh_database(*cluster) as database, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk, "Masters", lambda _engine: masters)
+        patch.setattr(provision_desk, "Masters", lambda _engine: masters)
+        made = Exchange(file_safe(database, tmp_path_factory.mktemp("keys")))
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def settled(entrance: Entrance) -> Town:
+    asking = asking_of(Wire(Towns(entrance), clock=entrance.clock))
+    return Town(asking, entrance.caller(asking.tenant), entrance)
+
+
+@pytest.fixture
+def town(settled: Town) -> Iterator[Town]:
+    yield settled
+    # Each test begins with nothing on its way, and with the whole hour.
+    settled.entrance.at(NOW)
+    place, tenant = settled.asking.wire.place, settled.caller.tenant
+    place.ask("delete from platform.due")
+    for table in ("inquiry_answer", "inquiry_event", "inquiry", "inquiry_reception", "inquiry_pace", "outbox"):
+        place.ask_of(tenant, f"truncate {{}}.{table} cascade")
+
+
+def head(kind: str, mode: str = "0", **told: str) -> str:
+    return (
+        f"<MessageHeader><MSGID>{told.get('id', uuid4())}</MSGID><MSGTypeID>{kind}</MSGTypeID><MSGMode>{mode}</MSGMode>"
+        f"<SourceSystemID>{SYSTEM}</SourceSystemID><DestinationSystemID>B000000001</DestinationSystemID>"
+        f"</MessageHeader><RequestSourceUnitCode>{told.get('unit', DEPARTMENT)}</RequestSourceUnitCode>"
+        "<RequestSourceUserID>user01</RequestSourceUserID>"
+    )
+
+
+def inquiry(person: int = 1, *, information: str = TAX, condition: str = "<Kind>0</Kind>") -> str:
+    return (
+        f"<Inquiry><IntegratedAddressNumber>{person:015}</IntegratedAddressNumber>"
+        f"<SpecificPersonalInformationCode>{information}</SpecificPersonalInformationCode>"
+        f"<Affair>{AFFAIR}</Affair><Procedure>{PROCEDURE}</Procedure><Condition>{condition}</Condition>"
+        f"<ProviderInstitution>{PROVIDER}</ProviderInstitution></Inquiry>"
+    )
+
+
+def single(body: str, mode: str = "0") -> bytes:
+    return f"<SingleInquiryRequest>{head(SINGLE, mode)}{body}</SingleInquiryRequest>".encode()
+
+
+def many(*people: int, mode: str = "0", body: str = "") -> bytes:
+    rows = body or "".join(inquiry(person) for person in people)
+    return f"<InquiryListRequest>{head(LIST, mode)}{rows}</InquiryListRequest>".encode()
+
+
+def results(body: str, mode: str = "0", **told: str) -> bytes:
+    return f"<InquiryResultsRequest>{head(RESULTS, mode, **told)}{body}</InquiryResultsRequest>".encode()
+
+
+def numbered(number: str) -> str:
+    return f"<ReceptionNumber>{number}</ReceptionNumber>"
+
+
+def withdrawal(body: str, mode: str = "0") -> bytes:
+    return f"<InquiryWithdrawalRequest>{head(WITHDRAWAL, mode)}{body}</InquiryWithdrawalRequest>".encode()
+
+
+def right(answer: TestResponse) -> etree._Element:
+    """Return the tree of an answer that follows its own schema."""
+    assert answer.status_code == 200, answer.data.decode()
+    root = etree.fromstring(answer.data)
+    return parse(answer.data, {root.findtext("MessageHeader/MSGTypeID") or ""}).root
+
+
+def wrong(answer: TestResponse) -> tuple[int, str]:
+    return answer.status_code, etree.fromstring(answer.data).findtext("Error") or ""
+
+
+# -- one, at a counter ---------------------------------------------------------------------------------
+
+
+def test_a_single_inquiry_waits_for_its_answer_and_holds_no_connection(town: Town) -> None:
+    body = single(inquiry(1))
+    waits = town.meanwhile(SINGLE, body)
+    asked = town.newest()
+    # The one seat is taken: who comes now is not kept waiting, so that a thread is left for the network.
+    second = right(town.post(SINGLE, single(inquiry(2))))
+    assert (second.findtext("State"), second.find("Result")) == ("processing", None)
+    assert any(not town.holds_connections() for _ in range(20))
+    town.asking.relay()
+    assert town.asking.answer(asked)["Result"] == "accepted"
+    told = waits.answer()
+    assert told.findtext("State") == "answered"
+    assert told.findtext("Result/IntegratedAddressNumber") == f"{1:015}"
+    assert told.findtext("Result/Records/Record/Item/Value") == "1234567"
+    # The same message again asks for nothing anew, and neither does its number.
+    for again in (body, single(numbered(told.findtext("ReceptionNumber") or ""))):
+        assert right(town.post(SINGLE, again)).findtext("Result/ProcessingSerial") == asked.serial
+    assert town.stored() == 2
+
+
+def test_what_is_decided_after_the_wait_is_told_to_the_same_message(town: Town) -> None:
+    body = single(inquiry(3))
+    blocker = town.meanwhile(SINGLE, single(inquiry(4)))
+    blocking = town.newest()
+    first = right(town.post(SINGLE, body))
+    asked = town.newest()
+    town.asking.relay()
+    town.asking.result(asked, "deferred", {"Reason": "staff_decision", "ExpectedOn": "2026-07-10"})
+    again = right(town.post(SINGLE, body))
+    assert (first.findtext("State"), again.findtext("State")) == ("processing", "deferred")
+    assert again.findtext("ReceptionNumber") == first.findtext("ReceptionNumber")
+    assert again.findtext("Result/ExpectedOn") == "2026-07-10"
+    town.asking.result(blocking, "refused", {"Reason": "no_record"})
+    assert blocker.answer().findtext("Result/Reason") == "no_record"
+
+
+def test_who_waits_is_let_go_when_time_or_process_ends(town: Town) -> None:
+    reception = right(town.post(LIST, many(1))).findtext("ReceptionNumber") or ""
+    town.asking.pace()
+    service = town.asking.inquiries
+    assert not Waiting(service, seconds=0.2, seats=1).decided(town.caller.tenant, reception)
+    leaving = Waiting(service, seconds=600, seats=1)
+    leaving.close()
+    assert not leaving.decided(town.caller.tenant, reception)
+
+
+def test_a_person_without_a_code_is_told_in_the_words_of_the_sources(town: Town) -> None:
+    refused = town.post(SINGLE, single(inquiry(PEOPLE + 1)))
+    assert wrong(refused) == (404, "inquiries.linkage_code_missing")
+    told = etree.fromstring(refused.data).findtext("Message")
+    assert told == "指定された団体内統合宛名番号「０００００００００００００１６」は符号が未取得です。"
+    assert town.stored() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (inquiry(information="TM00000000000004"), (403, "inquiries.not_permitted")),
+        (inquiry(condition="<Kind>1</Kind>"), (400, "inquiries.condition_malformed")),
+        (inquiry(TESTED), (403, "connections.test_persons_only")),
+        (numbered("2" * 22), (404, "inquiries.reception_unknown")),
+        (numbered("TEST-0001"), (404, "inquiries.reception_unknown")),
+        (inquiry().replace(PROVIDER, "9" * 16), (400, "inquiries.provider_unknown")),
+        (inquiry().replace(TAX, "TM1"), (400, "formats.message_refused")),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_stored(
+    town: Town, body: str, told: tuple[int, str]
+) -> None:  # fmt: skip
+    assert wrong(town.post(SINGLE, single(body))) == told
+    assert town.stored() == 0
+
+
+# -- many ----------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_registered_with_its_end_and_its_results_are_read(town: Town) -> None:
+    body = many(1, 2, 3)
+    told = right(town.post(LIST, body))
+    number = told.findtext("ReceptionNumber") or ""
+    best, worst = (datetime.fromisoformat(told.findtext(f"PredictedEnd/{name}") or "") for name in ("Best", "Worst"))
+    assert told.findtext("Accepted") == "3"
+    assert NOW < best < worst < NOW + timedelta(minutes=20)
+    assert right(town.post(LIST, body)).findtext("ReceptionNumber") == number
+    assert town.stored() == 3
+    town.asking.pace()
+    town.asking.relay()
+    first, second = town.asking.inquiries.inquiries_of(town.caller.tenant, number)[:2]
+    town.asking.answer(first)
+    town.asking.result(second, "refused", {"Reason": "no_record"})
+    page = right(town.post(RESULTS, results(numbered(number))))
+    assert [each.findtext("State") for each in page.iterfind("Result")] == ["answered", "refused", "sent"]
+    assert [page.findtext(name) for name in ("State", "Count", "Page", "More")] == ["processing", "3", "1", "0"]
+    beyond = right(town.post(RESULTS, results(f"{numbered(number)}<Page>2</Page>")))
+    assert beyond.find("Result") is None
+
+
+def test_how_requests_stand_is_asked_for_by_a_file(town: Town) -> None:
+    number = right(town.post(LIST, many(4, 5))).findtext("ReceptionNumber") or ""
+    file = f"<StatusRequestFile>{numbered(number)}{numbered('1' * 22)}</StatusRequestFile>"
+    known, unknown = right(town.post(RESULTS, results(file))).iterfind("StatusResultFile/Request")
+    assert [known.findtext(name) for name in ("State", "Count", "StateCount/State", "StateCount/Count")] == [
+        "processing", "2", "queued", "2",
+    ]  # fmt: skip
+    assert [unknown.findtext(name) for name in ("State", "Count")] == ["unknown", None]
+
+
+def test_another_department_learns_nothing_of_a_request(town: Town) -> None:
+    number = right(town.post(LIST, many(1))).findtext("ReceptionNumber") or ""
+    other = town.entrance.caller(town.caller.tenant, department="99")
+    assert wrong(other.message(RESULTS, results(numbered(number), unit="99"))) == (404, "inquiries.reception_unknown")
+    file = f"<StatusRequestFile>{numbered(number)}</StatusRequestFile>"
+    told = right(other.message(RESULTS, results(file, unit="99")))
+    assert told.findtext("StatusResultFile/Request/State") == "unknown"
+
+
+def test_each_wrong_row_of_a_list_is_named_and_nothing_is_stored(town: Town) -> None:
+    rows = inquiry(1) + inquiry(PEOPLE + 1) + inquiry(1, information="TM00000000000004")
+    refused = town.post(LIST, many(body=rows))
+    assert wrong(refused) == (400, "inquiries.list_refused")
+    faults = etree.fromstring(refused.data).findall("Fault")
+    assert [(each.get("row"), each.get("error")) for each in faults] == [
+        ("2", "inquiries.linkage_code_missing"), ("3", "inquiries.not_permitted"),
+    ]  # fmt: skip
+    assert "符号が未取得です" in (faults[0].text or "")
+    assert town.stored() == 0
+
+
+def test_a_list_that_cannot_end_in_time_is_told_the_largest_that_could(town: Town) -> None:
+    closes = town.entrance.services.gate.closes_at(town.caller.tenant, Service.SYSTEM, NOW)
+    assert closes is not None
+    town.entrance.at(closes - timedelta(minutes=5))
+    refused = town.post(LIST, many(*(1 + row % PEOPLE for row in range(600))))
+    assert wrong(refused) == (403, "inquiries.not_before_close")
+    largest = int(etree.fromstring(refused.data).findtext("Largest") or "")
+    assert 0 < largest < 600
+    assert right(town.post(LIST, many(*(1 + row % PEOPLE for row in range(largest))))).findtext("Accepted") == str(
+        largest
+    )
+
+
+def test_a_request_is_taken_back_once(town: Town) -> None:
+    number = right(town.post(LIST, many(1, 2))).findtext("ReceptionNumber") or ""
+    told = right(town.post(WITHDRAWAL, withdrawal(numbered(number))))
+    assert [told.findtext(name) for name in ("Cancelled", "Asked")] == ["2", "0"]
+    again = town.post(WITHDRAWAL, withdrawal(numbered(number)))
+    assert wrong(again) == (409, "inquiries.nothing_to_cancel")
+
+
+def test_of_what_has_left_the_network_is_asked(town: Town) -> None:
+    number = right(town.post(LIST, many(1, 2))).findtext("ReceptionNumber") or ""
+    town.asking.pace()
+    serial = town.asking.inquiries.inquiries_of(town.caller.tenant, number)[0].serial
+    body = withdrawal(f"<ProcessingSerial>{serial}</ProcessingSerial><Reason>withdrawn</Reason>")
+    assert right(town.post(WITHDRAWAL, body)).findtext("Asked") == "1"
+    assert town.asking.inquiry(serial).state is InquiryState.CANCELLING
+
+
+@pytest.mark.parametrize("kind", [SINGLE, LIST, RESULTS, WITHDRAWAL, WAITING, DECISION, BARS])
+def test_a_system_does_only_what_it_was_registered_for(town: Town, kind: str) -> None:
+    wanted = Allowed.INQUIRIES if kind.startswith("IF_SKI") else Allowed.PROVISIONS
+    reader = town.entrance.caller(town.caller.tenant, allowed=frozenset(Allowed) - {wanted})
+    assert wrong(reader.message(kind, b"<x/>")) == (403, "connections.not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("when_closed", "kind", "opens", "passes"),
+    [
+        (WhenClosed.HELD, LIST, True, True),
+        (WhenClosed.HELD, LIST, False, False),
+        (WhenClosed.HELD, SINGLE, True, False),
+        (WhenClosed.REFUSED, LIST, True, False),
+    ],
+)
+def test_only_lists_that_are_held_pass_a_closed_gate(
+    monkeypatch: pytest.MonkeyPatch, when_closed: WhenClosed, kind: str, *, opens: bool, passes: bool
+) -> None:
+    pacing = shipped_data().pacing.model_copy(update={"when_closed": when_closed})
+    data: InquiryData = shipped_data().model_copy(update={"pacing": pacing})
+    monkeypatch.setattr(inquiries, "shipped_data", lambda: data)
+    assert is_held(kind, Closed(Reason.HOURS, NOW if opens else None)) is passes
+
+
+# -- test mode -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("digit", "state"), [(0, "answered"), (5, "deferred"), (6, "refused"), (7, "expired"), (8, "processing")]
+)
+def test_in_test_mode_the_person_chooses_the_outcome(town: Town, digit: int, state: str) -> None:
+    told = right(town.post(SINGLE, single(inquiry(TESTED + digit), "1")))
+    assert (told.findtext("State"), told.findtext("ReceptionNumber")) == (state, "TEST-0001")
+    assert told.findtext("MessageHeader/MSGMode") == "1"
+    assert town.stored() == 0
+
+
+def test_in_test_mode_lists_results_and_withdrawals_touch_nothing(town: Town) -> None:
+    told = right(town.post(LIST, many(*range(TESTED, TESTED + 9), mode="1")))
+    number = told.findtext("ReceptionNumber") or ""
+    page = right(town.post(RESULTS, results(numbered(number), "1")))
+    states = [each.findtext("State") for each in page.iterfind("Result")]
+    assert states == ["answered"] * 5 + ["deferred", "refused", "expired", "sent"]
+    file = f"<StatusRequestFile>{numbered(number)}{numbered('1' * 22)}</StatusRequestFile>"
+    answered = right(town.post(RESULTS, results(file, "1")))
+    assert [each.text for each in answered.iterfind(".//Request/State")] == ["processing", "unknown"]
+    assert right(town.post(SINGLE, single(numbered("TEST-0001"), "1"))).findtext("State") == "answered"
+    assert right(town.post(WITHDRAWAL, withdrawal(numbered(number), "1"))).findtext("Asked") == "9"
+    refused = town.post(LIST, many(TESTED, TESTED + 9, mode="1"))
+    assert wrong(refused) == (400, "inquiries.list_refused")
+    for body, kind in ((single(inquiry(TESTED + 9), "1"), SINGLE), (results(numbered("1" * 22), "1"), RESULTS)):
+        assert wrong(town.post(kind, body))[0] == 404
+    assert wrong(town.post(SINGLE, single(inquiry(1), "1"))) == (403, "connections.test_persons_only")
+    assert town.stored() == 0
+
+
+# -- provisions ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Asked:
+    """An organisation that is asked, and its system at the gateway."""
+
+    provider: Provider
+    caller: Caller
+
+    def post(self, kind: str, body: bytes) -> TestResponse:
+        return self.caller.message(kind, body)
+
+
+@pytest.fixture(scope="module")
+def known(entrance: Entrance) -> Asked:
+    provider = Provider(Wire(Towns(entrance), clock=entrance.clock, _made=10))
+    provider.link(1, 2, 3, 4)
+    return Asked(provider, entrance.caller(provider.tenant))
+
+
+@pytest.fixture
+def place(known: Asked) -> Asked:
+    known.provider.wire.place.ask("delete from platform.due")
+    return known
+
+
+def waiting(mode: str = "0") -> bytes:
+    return f"<WaitingProvisionsRequest>{head(WAITING, mode)}</WaitingProvisionsRequest>".encode()
+
+
+def decision(serial: str, body: str, mode: str = "0", inquirer: str = INQUIRER) -> bytes:
+    return (
+        f"<ProvisionDecisionRequest>{head(DECISION, mode)}<ProcessingSerial>{serial}</ProcessingSerial>"
+        f"<InquirerInstitution>{inquirer}</InquirerInstitution>{body}</ProvisionDecisionRequest>"
+    ).encode()
+
+
+def bars(body: str, mode: str = "0") -> bytes:
+    return f"<AutomaticReplyBarRequest>{head(BARS, mode)}{body}</AutomaticReplyBarRequest>".encode()
+
+
+def person_scope(person: int) -> str:
+    return f"<Scope><IntegratedAddressNumber>{person:015}</IntegratedAddressNumber></Scope>"
+
+
+def temporary() -> str:
+    items = "".join(f"<Item><Code>{code}</Code><Value>{told[0]}</Value></Item>" for code, told in RIGHT_ITEMS.items())
+    return (
+        "<TemporaryInput><Record><DataSetIdentificationItemCode>0101</DataSetIdentificationItemCode>"
+        "<SPIMajorVersion>4</SPIMajorVersion><DataSetRecordKey>2019</DataSetRecordKey>"
+        "<PublicationDate>2019-06-17</PublicationDate><AdministrativeRegionCode>210</AdministrativeRegionCode>"
+        f"{items}</Record></TemporaryInput>"
+    )
+
+
+def test_staff_see_what_waits_and_give_what_is_not_registered(place: Asked) -> None:
+    serial, _ = place.provider.ask(1)
+    assert place.provider.answer()["Result"] == "deferred"
+    (told,) = right(place.post(WAITING, waiting())).iterfind("Provision")
+    assert [told.findtext(name) for name in ("ProcessingSerial", "IntegratedAddressNumber", "Cause")] == [
+        serial, f"{1:015}", "no_record",
+    ]  # fmt: skip
+    body = decision(serial, temporary())
+    assert right(place.post(DECISION, body)).findtext("State") == "provided"
+    (given,) = place.provider.given(place.provider.answer()["EncryptedAnswer"])
+    assert given["INCOME"] == ["-1234567890123"]
+    # The same message again is answered from what is stored; another one has come too late.
+    assert right(place.post(DECISION, body)).findtext("State") == "provided"
+    assert place.provider.relay() == []
+    assert wrong(place.post(DECISION, decision(serial, "<Provide/>"))) == (409, "provisions.not_waiting")
+
+
+def test_staff_put_off_and_refuse(place: Asked) -> None:
+    serial, _ = place.provider.ask(2)
+    place.provider.relay()
+    later = decision(serial, "<Defer><ExpectedOn>2026-07-10</ExpectedOn></Defer>")
+    assert right(place.post(DECISION, later)).findtext("State") == "deferred"
+    assert place.provider.answer()["ExpectedOn"] == "2026-07-10"
+    told = "<Refuse><Reason>other</Reason><InternalReason>checked</InternalReason></Refuse>"
+    assert right(place.post(DECISION, decision(serial, told))).findtext("State") == "refused"
+    assert place.provider.answer()["Reason"] == "other"
+    assert place.provider.stored(serial).state is State.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("<Provide/>", (404, "provisions.nothing_to_provide")),
+        ("<Defer><ExpectedOn>2027-07-10</ExpectedOn></Defer>", (400, "provisions.expected_day_wrong")),
+        (temporary().replace(">2019<", ">19<", 2), (400, "provisions.temporary_input_refused")),
+        ("<Refuse><Reason>barred</Reason></Refuse>", (400, "formats.message_refused")),
+    ],
+)
+def test_a_decision_that_cannot_be_carried_out_changes_nothing(
+    place: Asked, body: str, told: tuple[int, str]
+) -> None:  # fmt: skip
+    serial, _ = place.provider.ask(3)
+    place.provider.relay()
+    assert wrong(place.post(DECISION, decision(serial, body))) == told
+    assert wrong(place.post(DECISION, decision("Z" * 20, "<Provide/>"))) == (404, "provisions.unknown")
+    assert place.provider.stored(serial).state is State.DEFERRED
+    place.provider.provisions.decide(place.provider.caller, serial, Refuse(RefusalReason.OTHER), now=place.provider.now)
+    place.provider.relay()
+
+
+def test_a_department_bars_persons_and_lifts_what_it_has_barred(place: Asked) -> None:
+    both = person_scope(4) + person_scope(5)
+    body = bars(f"<Bar><Reason>protected</Reason>{both}</Bar>")
+    assert right(place.post(BARS, body)).findtext("Count") == "2"
+    serial, _ = place.provider.ask(4)
+    found = right(place.post(WAITING, waiting())).iterfind("Provision")
+    assert {each.findtext("ProcessingSerial"): each.findtext("Cause") for each in found}[serial] == "barred_person"
+    lift = bars(f"<Lift>{both}</Lift>")
+    assert right(place.post(BARS, lift)).findtext("Count") == "2"
+    assert wrong(place.post(BARS, bars(f"<Lift>{both}</Lift>"))) == (404, "provisions.bar_unknown")
+    nobody = bars("<Bar><Reason>x</Reason><Scope/></Bar>")
+    assert wrong(place.post(BARS, nobody)) == (400, "formats.message_refused")
+
+
+def test_in_test_mode_staff_decide_on_an_invented_request(place: Asked) -> None:
+    (told,) = right(place.post(WAITING, waiting("1"))).iterfind("Provision")
+    serial, inquirer = (told.findtext(name) or "" for name in ("ProcessingSerial", "InquirerInstitution"))
+    for body, state in (("<Provide/>", "provided"), (temporary(), "provided")):
+        answer = place.post(DECISION, decision(serial, body, "1", inquirer))
+        assert right(answer).findtext("State") == state
+    assert wrong(place.post(DECISION, decision("Z" * 20, "<Provide/>", "1"))) == (404, "provisions.unknown")
+    body = f"<Bar><Reason>test</Reason>{person_scope(TESTED)}</Bar>"
+    assert right(place.post(BARS, bars(body, "1"))).findtext("Count") == "1"
+    assert wrong(place.post(BARS, bars(body))) == (403, "connections.test_persons_only")
+    assert place.provider.provisions.bars.in_force(place.provider.tenant) == []
+
+
+# -- the document --------------------------------------------------------------------------------------
+
+
+def outside() -> list[type[ChukanError]]:
+    modules = {inquiry_errors.__name__, provision_errors.__name__}
+    return [each for each in error_types() if each.__module__ in modules and each not in INSIDE]
+
+
+@pytest.mark.parametrize("error", outside(), ids=lambda error: error.code)
+def test_every_code_stands_in_the_document_with_its_status(error: type[ChukanError]) -> None:
+    rows = re.findall(r"^\| ([0-9]{3}) \| (.*?) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    told = {code: int(status) for status, codes in rows for code in re.findall(r"`([a-z_.]+)`", codes)}
+    assert told.get(error.code) == status_of(error.__new__(error))
+
+
+@pytest.mark.parametrize("kind", [SINGLE, LIST, RESULTS, WITHDRAWAL, WAITING, DECISION, BARS])
+def test_every_sample_of_a_request_follows_its_schema(kind: str) -> None:
+    assert parse((SAMPLES / f"{kind}.xml").read_bytes(), {kind}).header.source == SYSTEM
+
+
+@pytest.mark.parametrize("kind", ["FI_SKI_0005", "FI_SKI_0006"])
+def test_every_sample_of_a_file_follows_its_schema(kind: str) -> None:
+    assert schema(kind).faults(etree.parse(str(SAMPLES / f"{kind}.xml")).getroot()) == ()
