@@ -1,52 +1,39 @@
-"""Inquiries and provisions through the gateway: real database, real services; the network is in memory."""
+"""Inquiries through the gateway, and what the document says: real database, real services; the network is in memory."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from lxml import etree
-from typing_extensions import override
 from werkzeug.test import TestResponse
 
 from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.errors import ChukanError, error_types
-from chukan.platform.identifiers import TenantId
 from chukan.platform.service_hours.services import Service
-from chukan.platform.settings import DatabaseSettings, Settings
-from chukan.platform.settings.model import GatewaySettings
-from chukan.tenants.middleserver.connections import desk, inquiries
+from chukan.platform.settings import DatabaseSettings
+from chukan.tenants.middleserver.connections import inquiries
 from chukan.tenants.middleserver.connections.inquiries import LIST, RESULTS, SINGLE, WITHDRAWAL, Waiting, is_held
 from chukan.tenants.middleserver.connections.problem import status_of
 from chukan.tenants.middleserver.connections.provisions import BARS, DECISION, WAITING
 from chukan.tenants.middleserver.connections.rules import Allowed
-from chukan.tenants.middleserver.formats.messages import parse
+from chukan.tenants.middleserver.formats.messages import MessageMode, parse
 from chukan.tenants.middleserver.formats.xml import schema
 from chukan.tenants.middleserver.gate import Closed, Reason
 from chukan.tenants.middleserver.inquiries import errors as inquiry_errors
 from chukan.tenants.middleserver.inquiries.data import InquiryData, WhenClosed, shipped_data
 from chukan.tenants.middleserver.inquiries.rules import InquiryState
 from chukan.tenants.middleserver.inquiries.store import Inquiry
-from chukan.tenants.middleserver.provisions import desk as provision_desk
 from chukan.tenants.middleserver.provisions import errors as provision_errors
-from chukan.tenants.middleserver.provisions.decisions import Refuse
-from chukan.tenants.middleserver.provisions.rules import Reason as RefusalReason
-from chukan.tenants.middleserver.provisions.rules import State
-from chukan.tenants.middleserver.security.masters.rules import Catalogue
-from support.copies import LAYOUTS, RIGHT_ITEMS
-from support.database import fresh_database
 from support.exchange import Wire
-from support.gateway import DEPARTMENT, NOW, SYSTEM, Caller, Entrance
-from support.inquiries import AFFAIR, PEOPLE, PROCEDURE, PROVIDER, TAX, Asking, FixedMasters, asking_of
-from support.provisions import INQUIRER, Provider
-from support.security import Place
-from support.vault import file_safe
+from support.external import TESTED, Towns, exchange, head, right, wrong
+from support.gateway import NOW, Caller, Entrance
+from support.inquiries import AFFAIR, PEOPLE, PROCEDURE, PROVIDER, TAX, Asking, asking_of
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs/interfaces/inquiries.md"
@@ -55,36 +42,6 @@ SAMPLES = ROOT / "docs/interfaces/samples"
 INSIDE = {
     inquiry_errors.InquiryDataMalformed, inquiry_errors.TooManyInquiries, provision_errors.ScopeWrong,
 }  # fmt: skip
-TESTED = 999_999_999_999_000
-
-
-class Masters(FixedMasters):
-    """Masters with the towns of these tests and a layout."""
-
-    @override
-    def catalogue(self, tenant: TenantId) -> Catalogue:
-        return replace(super().catalogue(tenant), all_layouts=LAYOUTS)
-
-
-class Exchange(Entrance):
-    """A gateway that waits for a long time, but with one request alone."""
-
-    @property
-    @override
-    def settings(self) -> Settings:
-        return super().settings.model_copy(update={"gateway": GatewaySettings(threads=2, inquiry_wait_seconds=30)})
-
-
-class Towns(Place):
-    """Organisations that the gateway knows."""
-
-    def __init__(self, entrance: Entrance) -> None:
-        self.entrance = entrance
-        super().__init__(entrance.safe)
-
-    @override
-    def tenant(self) -> TenantId:
-        return self.entrance.organisation()
 
 
 @dataclass
@@ -139,13 +96,8 @@ class Town:
 def entrance(
     cluster: tuple[EmbeddedCluster, DatabaseSettings], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Entrance]:
-    masters = Masters([f"0220113112101{number}" for number in range(701, 720)] + [PROVIDER])
-    with fresh_database(*cluster) as database, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk, "Masters", lambda _engine: masters)
-        patch.setattr(provision_desk, "Masters", lambda _engine: masters)
-        made = Exchange(file_safe(database, tmp_path_factory.mktemp("keys")))
+    with exchange(cluster, tmp_path_factory.mktemp("keys")) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -163,15 +115,6 @@ def town(settled: Town) -> Iterator[Town]:
     place.ask("delete from platform.due")
     for table in ("inquiry_answer", "inquiry_event", "inquiry", "inquiry_reception", "inquiry_pace", "outbox"):
         place.ask_of(tenant, f"truncate {{}}.{table} cascade")
-
-
-def head(kind: str, mode: str = "0", **told: str) -> str:
-    return (
-        f"<MessageHeader><MSGID>{told.get('id', uuid4())}</MSGID><MSGTypeID>{kind}</MSGTypeID><MSGMode>{mode}</MSGMode>"
-        f"<SourceSystemID>{SYSTEM}</SourceSystemID><DestinationSystemID>B000000001</DestinationSystemID>"
-        f"</MessageHeader><RequestSourceUnitCode>{told.get('unit', DEPARTMENT)}</RequestSourceUnitCode>"
-        "<RequestSourceUserID>user01</RequestSourceUserID>"
-    )
 
 
 def inquiry(person: int = 1, *, information: str = TAX, condition: str = "<Kind>0</Kind>") -> str:
@@ -202,17 +145,6 @@ def numbered(number: str) -> str:
 
 def withdrawal(body: str, mode: str = "0") -> bytes:
     return f"<InquiryWithdrawalRequest>{head(WITHDRAWAL, mode)}{body}</InquiryWithdrawalRequest>".encode()
-
-
-def right(answer: TestResponse) -> etree._Element:
-    """Return the tree of an answer that follows its own schema."""
-    assert answer.status_code == 200, answer.data.decode()
-    root = etree.fromstring(answer.data)
-    return parse(answer.data, {root.findtext("MessageHeader/MSGTypeID") or ""}).root
-
-
-def wrong(answer: TestResponse) -> tuple[int, str]:
-    return answer.status_code, etree.fromstring(answer.data).findtext("Error") or ""
 
 
 # -- one, at a counter ---------------------------------------------------------------------------------
@@ -433,139 +365,6 @@ def test_in_test_mode_lists_results_and_withdrawals_touch_nothing(town: Town) ->
     assert town.stored() == 0
 
 
-# -- provisions ----------------------------------------------------------------------------------------
-
-
-@dataclass
-class Asked:
-    """An organisation that is asked, and its system at the gateway."""
-
-    provider: Provider
-    caller: Caller
-
-    def post(self, kind: str, body: bytes) -> TestResponse:
-        return self.caller.message(kind, body)
-
-
-@pytest.fixture(scope="module")
-def known(entrance: Entrance) -> Asked:
-    provider = Provider(Wire(Towns(entrance), clock=entrance.clock, _made=10))
-    provider.link(1, 2, 3, 4)
-    return Asked(provider, entrance.caller(provider.tenant))
-
-
-@pytest.fixture
-def place(known: Asked) -> Asked:
-    known.provider.wire.place.ask("delete from platform.due")
-    return known
-
-
-def waiting(mode: str = "0") -> bytes:
-    return f"<WaitingProvisionsRequest>{head(WAITING, mode)}</WaitingProvisionsRequest>".encode()
-
-
-def decision(serial: str, body: str, mode: str = "0", inquirer: str = INQUIRER) -> bytes:
-    return (
-        f"<ProvisionDecisionRequest>{head(DECISION, mode)}<ProcessingSerial>{serial}</ProcessingSerial>"
-        f"<InquirerInstitution>{inquirer}</InquirerInstitution>{body}</ProvisionDecisionRequest>"
-    ).encode()
-
-
-def bars(body: str, mode: str = "0") -> bytes:
-    return f"<AutomaticReplyBarRequest>{head(BARS, mode)}{body}</AutomaticReplyBarRequest>".encode()
-
-
-def person_scope(person: int) -> str:
-    return f"<Scope><IntegratedAddressNumber>{person:015}</IntegratedAddressNumber></Scope>"
-
-
-def temporary() -> str:
-    items = "".join(f"<Item><Code>{code}</Code><Value>{told[0]}</Value></Item>" for code, told in RIGHT_ITEMS.items())
-    return (
-        "<TemporaryInput><Record><DataSetIdentificationItemCode>0101</DataSetIdentificationItemCode>"
-        "<SPIMajorVersion>4</SPIMajorVersion><DataSetRecordKey>2019</DataSetRecordKey>"
-        "<PublicationDate>2019-06-17</PublicationDate><AdministrativeRegionCode>210</AdministrativeRegionCode>"
-        f"{items}</Record></TemporaryInput>"
-    )
-
-
-def test_staff_see_what_waits_and_give_what_is_not_registered(place: Asked) -> None:
-    serial, _ = place.provider.ask(1)
-    assert place.provider.answer()["Result"] == "deferred"
-    (told,) = right(place.post(WAITING, waiting())).iterfind("Provision")
-    assert [told.findtext(name) for name in ("ProcessingSerial", "IntegratedAddressNumber", "Cause")] == [
-        serial, f"{1:015}", "no_record",
-    ]  # fmt: skip
-    body = decision(serial, temporary())
-    assert right(place.post(DECISION, body)).findtext("State") == "provided"
-    (given,) = place.provider.given(place.provider.answer()["EncryptedAnswer"])
-    assert given["INCOME"] == ["-1234567890123"]
-    # The same message again is answered from what is stored; another one has come too late.
-    assert right(place.post(DECISION, body)).findtext("State") == "provided"
-    assert place.provider.relay() == []
-    assert wrong(place.post(DECISION, decision(serial, "<Provide/>"))) == (409, "provisions.not_waiting")
-
-
-def test_staff_put_off_and_refuse(place: Asked) -> None:
-    serial, _ = place.provider.ask(2)
-    place.provider.relay()
-    later = decision(serial, "<Defer><ExpectedOn>2026-07-10</ExpectedOn></Defer>")
-    assert right(place.post(DECISION, later)).findtext("State") == "deferred"
-    assert place.provider.answer()["ExpectedOn"] == "2026-07-10"
-    told = "<Refuse><Reason>other</Reason><InternalReason>checked</InternalReason></Refuse>"
-    assert right(place.post(DECISION, decision(serial, told))).findtext("State") == "refused"
-    assert place.provider.answer()["Reason"] == "other"
-    assert place.provider.stored(serial).state is State.REFUSED
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        ("<Provide/>", (404, "provisions.nothing_to_provide")),
-        ("<Defer><ExpectedOn>2027-07-10</ExpectedOn></Defer>", (400, "provisions.expected_day_wrong")),
-        (temporary().replace(">2019<", ">19<", 2), (400, "provisions.temporary_input_refused")),
-        ("<Refuse><Reason>barred</Reason></Refuse>", (400, "formats.message_refused")),
-    ],
-)
-def test_a_decision_that_cannot_be_carried_out_changes_nothing(
-    place: Asked, body: str, told: tuple[int, str]
-) -> None:  # fmt: skip
-    serial, _ = place.provider.ask(3)
-    place.provider.relay()
-    assert wrong(place.post(DECISION, decision(serial, body))) == told
-    assert wrong(place.post(DECISION, decision("Z" * 20, "<Provide/>"))) == (404, "provisions.unknown")
-    assert place.provider.stored(serial).state is State.DEFERRED
-    place.provider.provisions.decide(place.provider.caller, serial, Refuse(RefusalReason.OTHER), now=place.provider.now)
-    place.provider.relay()
-
-
-def test_a_department_bars_persons_and_lifts_what_it_has_barred(place: Asked) -> None:
-    both = person_scope(4) + person_scope(5)
-    body = bars(f"<Bar><Reason>protected</Reason>{both}</Bar>")
-    assert right(place.post(BARS, body)).findtext("Count") == "2"
-    serial, _ = place.provider.ask(4)
-    found = right(place.post(WAITING, waiting())).iterfind("Provision")
-    assert {each.findtext("ProcessingSerial"): each.findtext("Cause") for each in found}[serial] == "barred_person"
-    lift = bars(f"<Lift>{both}</Lift>")
-    assert right(place.post(BARS, lift)).findtext("Count") == "2"
-    assert wrong(place.post(BARS, bars(f"<Lift>{both}</Lift>"))) == (404, "provisions.bar_unknown")
-    nobody = bars("<Bar><Reason>x</Reason><Scope/></Bar>")
-    assert wrong(place.post(BARS, nobody)) == (400, "formats.message_refused")
-
-
-def test_in_test_mode_staff_decide_on_an_invented_request(place: Asked) -> None:
-    (told,) = right(place.post(WAITING, waiting("1"))).iterfind("Provision")
-    serial, inquirer = (told.findtext(name) or "" for name in ("ProcessingSerial", "InquirerInstitution"))
-    for body, state in (("<Provide/>", "provided"), (temporary(), "provided")):
-        answer = place.post(DECISION, decision(serial, body, "1", inquirer))
-        assert right(answer).findtext("State") == state
-    assert wrong(place.post(DECISION, decision("Z" * 20, "<Provide/>", "1"))) == (404, "provisions.unknown")
-    body = f"<Bar><Reason>test</Reason>{person_scope(TESTED)}</Bar>"
-    assert right(place.post(BARS, bars(body, "1"))).findtext("Count") == "1"
-    assert wrong(place.post(BARS, bars(body))) == (403, "connections.test_persons_only")
-    assert place.provider.provisions.bars.in_force(place.provider.tenant) == []
-
-
 # -- the document --------------------------------------------------------------------------------------
 
 
@@ -582,8 +381,17 @@ def test_every_code_stands_in_the_document_with_its_status(error: type[ChukanErr
 
 
 @pytest.mark.parametrize("kind", [SINGLE, LIST, RESULTS, WITHDRAWAL, WAITING, DECISION, BARS])
-def test_every_sample_of_a_request_follows_its_schema(kind: str) -> None:
-    assert parse((SAMPLES / f"{kind}.xml").read_bytes(), {kind}).header.source == SYSTEM
+def test_every_sample_of_a_request_is_answered_in_test_mode(town: Town, kind: str) -> None:
+    sample = (SAMPLES / f"{kind}.xml").read_bytes()
+    assert parse(sample, {kind}).header.mode is MessageMode.TEST
+    assert right(town.post(kind, sample)).findtext("MessageHeader/MSGMode") == "1"
+    assert town.stored() == 0
+
+
+def test_the_worked_example_is_answered_in_test_mode(town: Town) -> None:
+    found = re.search(r"<SingleInquiryRequest>.*?</SingleInquiryRequest>", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    assert right(town.post(SINGLE, found[0].encode())).findtext("State") == "answered"
 
 
 @pytest.mark.parametrize("kind", ["FI_SKI_0005", "FI_SKI_0006"])

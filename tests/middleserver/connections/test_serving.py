@@ -26,30 +26,30 @@ from support.jobs import until
 from support.vault import file_safe
 
 PROGRAM = """
-import signal, sys, threading
+import sys
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
 from chukan.gateway.serve import front
 from chukan.platform.clock import FixedClock
 from chukan.platform.settings import Settings
-from chukan.platform.web.serving import Backend, private_directory, serve
+from chukan.platform.web.serving import Backend, private_directory, serve, told_by_signals
 from chukan.tenants.middleserver.connections.desk import opened
 from chukan.tenants.middleserver.connections.web_views import make_gateway
 from chukan.tenants.middleserver.transmission.ports import Features
 from support.gateway import NOW, nothing_excluded
 
 settings = Settings.model_validate_json(sys.argv[1])
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
+told = told_by_signals()
 run = private_directory(settings.gateway.runtime_directory)
 
 def make():
     # The real services at a fixed instant: the tests run at night, too.
-    return make_gateway(opened(settings, lambda _vault: Features(), ExitStack(), FixedClock(NOW), excluded=nothing_excluded))
+    none = lambda _sessions, _vault: Features()
+    return make_gateway(opened(settings, none, ExitStack(), FixedClock(NOW), excluded=nothing_excluded))
 
 with as_file(files("chukan") / "config" / "caddy") as shipped:
-    serve(Backend(make, run / "gateway.sock", 4), front(settings, run, shipped), stop)
+    serve(Backend(make, run / "gateway.sock", 4), front(settings, run, shipped), told)
 """
 #: The real front compares with the real time.
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
