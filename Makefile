@@ -6,8 +6,9 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# One worker a core, but not more than four: each starts a PostgreSQL of its own.
-PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
+# One worker a core, but not more than four: each starts a PostgreSQL of its own. The tests of a module stay together,
+# so that what they share is made once.
+PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadscope
 
 .PHONY: help demo demo-reset test test-slow lint format docs bench clean lock
 

@@ -31,7 +31,7 @@ from chukan.tenants.middleserver.connections.web_views import make_gateway
 from chukan.tenants.middleserver.formats.codes import DepartmentCode, SystemId
 from chukan.tenants.middleserver.transmission.ports import Features
 from chukan.tenants.registry.rules import check_digit
-from support.copies import csv_file, right_row
+from support.copies import FixedMasters, csv_file, right_row
 from support.tenants import provisioned
 from support.vault import Safe
 
@@ -210,7 +210,10 @@ class Entrance:
     _made: int = 0
 
     def __post_init__(self) -> None:
-        self.services = opened(self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock)
+        self.services = opened(
+            self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock,
+            masters_of=lambda _engine: FixedMasters(),
+        )  # fmt: skip
         self.app = make_gateway(self.services)
         self.systems = Systems(self.safe.actor())
 

@@ -51,7 +51,7 @@ def backend(settings: Settings, run: Path, features: FeaturesOf) -> Backend:
         atexit.register(stack.close)
         return make_gateway(services)
 
-    return Backend(make, run / "gateway.sock", settings.gateway.threads)
+    return Backend(make, run / "gateway.sock", settings.gateway.threads, name="gateway")
 
 
 def front(settings: Settings, run: Path, shipped: Path) -> Front:

@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
 from typing import Annotated
 from uuid import UUID
 
@@ -164,15 +163,17 @@ class Campaigns:
 
 def progress_of(connection: Connection, campaign: Campaign, today: date) -> Sequence[OrganisationProgress]:
     """Return how far every active organisation is with *campaign*, by prefecture and code."""
-    told = []
-    for organisation, rows in groupby(store.progress(connection, campaign), key=lambda row: row.organisation):
-        each = list(rows)
-        standings = [row.standing for row in each]
-        ready = rules.readiness(standings, campaign.due_on, today)
-        head = each[0]
-        lacking = rules.missing(standings)
-        told.append(OrganisationProgress(organisation, head.name, head.prefecture, ready, lacking, standings))
-    return told
+    return [
+        OrganisationProgress(
+            each.organisation,
+            each.name,
+            each.prefecture,
+            rules.readiness(each.standings, campaign.due_on, today),
+            rules.missing(each.standings),
+            each.standings,
+        )
+        for each in store.progress(connection, campaign)
+    ]
 
 
 def _found(connection: Connection, revision: str) -> Campaign:

@@ -29,24 +29,23 @@ class Slot:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one organisation is with one number of a campaign."""
+    """How far one organisation is with each number of a campaign, in the campaign's order."""
 
     organisation: str
     name: str
     prefecture: str
+    standings: Sequence[Standing]
+
+
+@dataclass(frozen=True)
+class NumberCount:
+    """At how many active organisations a number of a campaign is registered, waits, or was refused and no more."""
+
+    revision: str
     information: int
-    mandatory: bool
-    registered: int
+    done: int
     waiting: int
     refused: int
-    records: int
-
-    @property
-    def standing(self) -> Standing:
-        """What its readiness follows from."""
-        return Standing(
-            self.information, self.mandatory, self.registered, self.waiting, self.refused, self.records
-        )  # fmt: skip
 
 
 def add(connection: Connection, campaign: Campaign, *, actor: str) -> bool:
@@ -158,24 +157,87 @@ def slots(connection: Connection, revision: str) -> Sequence[Slot]:
 
 
 def progress(connection: Connection, campaign: Campaign) -> Sequence[Progress]:
-    """Return how far every active organisation is with every number, by prefecture, organisation and number."""
-    opens_at: datetime = datetime.combine(campaign.opens_on, time(), TOKYO)
-    with driver(connection).cursor(row_factory=class_row(Progress)) as cursor:
+    """Return how far every active organisation is, by prefecture and code, in one query with a row for each."""
+    cursor = driver(connection).cursor(binary=True)
+    rows = cursor.execute(
+        """
+        with sent as (
+            select u.tenant, u.information,
+                count(*) filter (where u.state = 'registered') as registered,
+                count(*) filter (where u.state in ('received', 'staging', 'validated')) as waiting,
+                count(*) filter (where u.state = 'refused') as refused,
+                coalesce(sum(u.registered) filter (where u.state = 'registered'), 0)::bigint as records
+            from platform.upload_projection u
+            where u.received_at >= %s and u.information = any(%s)
+            group by u.tenant, u.information
+        ), standing as (
+            select tenant, array_agg(information) as informations, array_agg(registered) as registered,
+                array_agg(waiting) as waiting, array_agg(refused) as refused, array_agg(records) as records
+            from sent group by tenant
+        )
+        select coalesce(o.code, o.id::text), o.name, o.prefecture,
+            coalesce(s.informations, '{}'), s.registered, s.waiting, s.refused, s.records
+        from platform.organisation o left join standing s on s.tenant = o.tenant
+        where o.state = 'active' and o.tenant is not null
+        order by o.prefecture, o.code nulls last, o.name, o.id
+        """,
+        (
+            datetime.combine(campaign.opens_on, time(), TOKYO),
+            [number.information for number in campaign.numbers],
+        ),
+    )
+    mandatory = {number.information: number.mandatory for number in campaign.numbers}
+    # Whoever sent nothing of a number shares one value: there are thousands of them.
+    nothing = {each: Standing(each, must, 0, 0, 0, 0) for each, must in mandatory.items()}
+    found = []
+    for organisation, name, prefecture, informations, *counts in rows:
+        sent = dict(nothing)
+        if informations:
+            musts = map(mandatory.__getitem__, informations)
+            sent.update(zip(informations, map(Standing, informations, musts, *counts), strict=True))
+        found.append(Progress(organisation, name, prefecture, list(sent.values())))
+    return found
+
+
+def number_counts(connection: Connection, revisions: Sequence[str]) -> Sequence[NumberCount]:
+    """Return where the numbers of the campaigns *revisions* stand; ``done`` is what ``rules.is_done`` says."""
+    with driver(connection).cursor(row_factory=class_row(NumberCount)) as cursor:
         cursor.execute(
             """
-            select coalesce(o.code, o.id::text) as organisation, o.name, o.prefecture, n.information, n.mandatory,
-                (count(*) filter (where u.state = 'registered'))::int as registered,
-                (count(*) filter (where u.state in ('received', 'staging', 'validated')))::int as waiting,
-                (count(*) filter (where u.state = 'refused'))::int as refused,
-                coalesce(sum(u.registered) filter (where u.state = 'registered'), 0)::bigint as records
-            from platform.organisation o
-            cross join platform.campaign_number n
-            left join platform.upload_projection u
-                on u.tenant = o.tenant and u.information = n.information and u.received_at >= %(opens)s
-            where n.revision = %(revision)s and o.state = 'active' and o.tenant is not null
-            group by o.id, n.information, n.mandatory
-            order by o.prefecture, o.code nulls last, o.name, n.information
+            with newest as (
+                select u.information, u.tenant,
+                    max(u.received_at) filter (where u.state = 'registered') as registered,
+                    max(u.received_at) filter (where u.state in ('received', 'staging', 'validated')) as waiting,
+                    max(u.received_at) filter (where u.state = 'refused') as refused
+                from platform.upload_projection u
+                join platform.organisation o on o.tenant = u.tenant and o.state = 'active'
+                group by u.information, u.tenant
+            ), since as (
+                select n.revision, n.information, e.tenant, coalesce(e.registered >= opened.at, false) as registered,
+                    coalesce(e.waiting >= opened.at, false) as waiting,
+                    coalesce(e.refused >= opened.at, false) as refused
+                from platform.campaign c
+                cross join lateral (select c.opens_on::timestamp at time zone 'Asia/Tokyo' as at) as opened
+                join platform.campaign_number n on n.revision = c.revision
+                left join newest e on e.information = n.information
+                where c.revision = any(%s)
+            )
+            select revision, information,
+                (count(*) filter (where registered and not waiting))::int as done,
+                (count(*) filter (where waiting))::int as waiting,
+                (count(*) filter (where refused and not registered and not waiting))::int as refused
+            from since group by revision, information order by revision, information
             """,
-            {"opens": opens_at, "revision": campaign.revision},
+            (list(revisions),),
         )
         return cursor.fetchall()
+
+
+def active_organisations(connection: Connection) -> int:
+    """Return how many organisations a campaign waits for."""
+    row = (
+        driver(connection)
+        .execute("select count(*) from platform.organisation where state = 'active' and tenant is not null")
+        .fetchone()
+    )
+    return int(row[0]) if row else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from chukan.platform.messages import mark, text
-from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, SlotObjection
+from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, Scope, SlotObjection
 
 READINESS_WORDS = MappingProxyType(
     {
@@ -14,6 +14,9 @@ READINESS_WORDS = MappingProxyType(
         Readiness.NOT_BEGUN: mark("nothing registered"),
         Readiness.OVERDUE: mark("overdue"),
     }
+)
+SCOPE_WORDS = MappingProxyType(
+    {Scope.LATEST_ONLY: mark("the newest alone"), Scope.FULL_HISTORY: mark("all of the past")}
 )
 OBJECTION_WORDS = MappingProxyType(
     {
@@ -29,6 +32,11 @@ OBJECTION_WORDS = MappingProxyType(
 def told_readiness(readiness: Readiness) -> str:
     """Return the word for *readiness* in the reader's language."""
     return text(READINESS_WORDS[readiness])
+
+
+def told_scope(scope: Scope) -> str:
+    """Return the words for *scope* in the reader's language."""
+    return text(SCOPE_WORDS[scope])
 
 
 def told_objection(against: SlotObjection) -> str:
