@@ -235,6 +235,12 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         ),
         "campaigns list": Row(),
         "campaigns progress": Row(lambda world: (world.server.campaign(),)),
+        "campaigns escalation": Row(lambda world: (world.server.campaign(),)),
+        "campaigns delegate": Row(
+            lambda world: (world.server.campaign(), world.server.code, 16, "--from", "2099-06-01"),
+            "campaigns:campaign:delegate",
+        ),
+        "campaigns withdraw": Row(lambda world: world.server.delegation(), "campaigns:campaign:withdraw"),
         "campaigns slots": Row(lambda world: (world.server.campaign(),)),
         "campaigns book": Row(_book, "campaigns:slot:book"),
         "campaigns release": Row(lambda world: (world.server.slot(),), "campaigns:slot:release"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
@@ -227,6 +227,12 @@ class MiddleServer:
         """Return a booked slot."""
         today, night = SystemClock().now().date(), date(2099, 6, 1)
         return str(self._campaigns.book(self.campaign(), 2, self.code, night=night, records=10, today=today))
+
+    def delegation(self) -> Sequence[object]:
+        """Return a campaign in which the city takes a number over: its revision, the city, and the number."""
+        revision, day = self.campaign(), date(2099, 6, 1)
+        self._campaigns.delegate(revision, self.code, 16, from_day=day, today=SystemClock().now().date())
+        return (revision, self.code, 16)
 
     def card(self) -> Card:
         """Return a certificate that is not registered."""

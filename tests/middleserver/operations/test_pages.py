@@ -184,8 +184,8 @@ def test_the_matrix_counts_what_the_rules_call_done(town: Town) -> None:
                     )
     try:
         with engine.connect() as connection:
-            (progress,) = store.progress(connection, campaign)
-            counted = {each.information: each for each in store.number_counts(connection, ["M2"])}
+            (progress,) = store.progress(connection, campaign, opens)
+            counted = {each.information: each for each in store.number_counts(connection, [campaign], opens)}
             assert store.active_organisations(connection) == 1
         for standing in progress.standings:
             count = counted[standing.information]
@@ -193,6 +193,47 @@ def test_the_matrix_counts_what_the_rules_call_done(town: Town) -> None:
             assert bool(count.done) is is_done(standing) is (shade is Shade.READY)
             assert bool(count.waiting) is (shade is Shade.WAITING)
             assert bool(count.refused) is (shade is Shade.REFUSED)
+    finally:
+        forget(town)
+
+
+def test_delegated_numbers_are_counted_and_who_is_behind_is_told_by_prefecture(town: Town, visited: Visited) -> None:
+    taker, late = town.place(), town.place()
+    organisation_of(town, taker, "丁市")
+    organisation_of(town, late, "戊町")
+    town.send_and_register(taker)
+    office = Campaigns(Actor(town.safe.database.engine(ProcessKind.CONSOLE), "operator:test", "test"))
+    today = as_tokyo(SystemClock().now()).date()
+    opens, due = today - timedelta(days=9999), today + timedelta(days=14)
+    numbers = (Number(2, mandatory=True, scope=Scope.LATEST_ONLY, large=False),)
+    office.create(Campaign("M3", "改版", opens, due, 10, numbers))
+    whose = reference(town, "丁市")
+    visited.enter(CAMPAIGNS_READ)
+    try:
+        office.delegate("M3", whose, 16, from_day=today + timedelta(days=1), today=today)
+        before = visited.get("/campaigns/M3").text
+        check_page(before)
+        assert "受任による追加" not in before
+        assert "#16" not in visited.get("/campaigns").text
+        assert f"丁市 {whose} 登録完了" in tiles(before)
+
+        office.delegate("M3", whose, 16, from_day=today, today=today)
+        whole, one = visited.get("/campaigns/M3").text, visited.get("/campaigns/M3?number=16").text
+        check_page(whole)
+        check_page(one)
+        assert "受任による追加" in whole
+        assert f"丁市 {whose} 一部登録済み" in tiles(whole)
+        assert tiles(one) == {f"丁市 {whose} 未着手"}
+        assert "対象外" in visited.get("/campaigns/M3?format=csv").text
+        matrix = visited.get("/campaigns").text
+        check_page(matrix)
+        assert "#16" in matrix
+        assert "0 / 1" in matrix
+
+        assert 'href="?prefecture=01&amp;behind=yes#campaign-progress"' in whole
+        behind = visited.get("/campaigns/M3?prefecture=01&behind=yes&format=csv").text
+        assert "戊町" in behind
+        assert "丁市" not in behind
     finally:
         forget(town)
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from chukan.platform.messages import mark, text
 from chukan.platform.web.cells import Mark, Status
 from chukan.platform.web.tilemap import PREFECTURES
-from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, Standing, is_done
+from chukan.tenants.middleserver.operations.campaigns.rules import Campaign, Readiness, Standing, is_done
 from chukan.tenants.middleserver.operations.campaigns.service import OrganisationProgress
 
 
@@ -92,12 +92,33 @@ def letter_of(shade: Shade) -> str:
 
 
 def shades_of(progress: Sequence[OrganisationProgress], information: int | None) -> Sequence[Shade]:
-    """Return how each organisation stands with the number *information*, or with all numbers together."""
+    """Return how each organisation stands with the number *information*, or with all numbers together.
+
+    The number is asked of each of them (``asked``).
+    """
     if information is None:
         return [SHADES[each.readiness] for each in progress]
-    numbers = [one.information for one in progress[0].standings] if progress else [information]
-    place = numbers.index(information)
-    return [shade_of_number(each.standings[place]) for each in progress]
+    standings = (standing_of(each, information) for each in progress)
+    return [shade_of_number(standing) for standing in standings if standing is not None]
+
+
+def standing_of(each: OrganisationProgress, information: int) -> Standing | None:
+    """Return how an organisation stands with a number, or None where the number is not asked of it."""
+    return next((standing for standing in each.standings if standing.information == information), None)
+
+
+def numbers_of(campaign: Campaign, progress: Sequence[OrganisationProgress]) -> Sequence[int]:
+    """Return the campaign's numbers, then those that only organisations have that took them over."""
+    own = [number.information for number in campaign.numbers]
+    more = {standing.information for each in progress for standing in each.standings[len(own) :]}
+    return [*own, *sorted(more)]
+
+
+def asked(progress: Sequence[OrganisationProgress], information: int | None) -> Sequence[OrganisationProgress]:
+    """Return the organisations of which the number *information* is asked; all of them where it is None."""
+    if information is None:
+        return progress
+    return [each for each in progress if standing_of(each, information) is not None]
 
 
 def shade_of_number(standing: Standing) -> Shade:
@@ -117,8 +138,11 @@ def counts(shades: Sequence[Shade], kinds: Sequence[Shade]) -> Sequence[tuple[Sh
 
 def by_number(progress: Sequence[OrganisationProgress]) -> Mapping[int, Mapping[Shade, int]]:
     """Return how many organisations stand how, for each number."""
-    columns = zip(*(each.standings for each in progress), strict=True)
-    return {column[0].information: Counter(map(shade_of_number, column)) for column in columns}
+    found: dict[int, Counter[Shade]] = {}
+    for each in progress:
+        for standing in each.standings:
+            found.setdefault(standing.information, Counter())[shade_of_number(standing)] += 1
+    return found
 
 
 def by_prefecture(progress: Sequence[OrganisationProgress], shades: Sequence[Shade]) -> Sequence[PrefectureTiles]:

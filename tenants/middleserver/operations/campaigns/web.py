@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import abort, request
@@ -19,10 +19,12 @@ from chukan.platform.web.listing import Column, FilterForm, Listing, Order
 from chukan.platform.web.tilemap import PREFECTURES
 from chukan.platform.web.values import number
 from chukan.tenants.middleserver.operations.campaigns import picture, store
+from chukan.tenants.middleserver.operations.campaigns.escalation import escalation
 from chukan.tenants.middleserver.operations.campaigns.picture import OF_ALL, OF_ONE, Shade
-from chukan.tenants.middleserver.operations.campaigns.rules import Campaign, Number, Readiness, Standing
+from chukan.tenants.middleserver.operations.campaigns.rules import Campaign, Readiness, Standing
 from chukan.tenants.middleserver.operations.campaigns.service import OrganisationProgress, progress_of
 from chukan.tenants.middleserver.operations.campaigns.words import told_readiness, told_scope
+from chukan.tenants.middleserver.operations.data import escalation_steps
 
 READ = "campaigns:campaign:read"
 #: As many campaigns have a line in the table of numbers; the list has all.
@@ -62,11 +64,15 @@ class ProgressFilters(FilterForm):
         ],
     )
     state = SelectField(mark("State"), choices=[SelectChoice("", mark("Any state"))])
+    behind = SelectField(
+        mark("Behind the plan"),
+        choices=[SelectChoice("", mark("Behind or not")), SelectChoice("yes", mark("Behind alone"))],
+    )
 
-    def __init__(self, query: MultiDict[str, str], campaign: Campaign) -> None:
+    def __init__(self, query: MultiDict[str, str], numbers: Sequence[int]) -> None:
         super().__init__()
-        numbers = [SelectChoice(str(each.information), f"#{each.information}") for each in campaign.numbers]
-        self.number.choices = [SelectChoice("", mark("All numbers together")), *numbers]
+        offered = [SelectChoice(str(each), f"#{each}") for each in numbers]
+        self.number.choices = [SelectChoice("", mark("All numbers together")), *offered]
         kinds = OF_ONE if query.get("number") else OF_ALL
         states = [SelectChoice(kind.value, picture.word_of(kind)) for kind in kinds]
         self.state.choices = [SelectChoice("", mark("Any state")), *states]
@@ -88,19 +94,20 @@ def declare(pages: PageSet) -> None:
 
 def campaigns() -> ResponseReturnValue:
     """List the campaigns, and how far the newest are by information number."""
+    today = as_tokyo(here().now).date()
     with here().engine.connect() as connection:
         found = store.campaigns(connection)
         newest = found[:_NEWEST]
-        counted = store.number_counts(connection, [each.revision for each in newest])
+        counted = store.number_counts(connection, newest, today)
         whole = store.active_organisations(connection)
-    shares = {(each.revision, each.information): Share(each.done, whole) for each in counted}
+    shares = {(each.revision, each.information): Share(each.done, each.taken_over or whole) for each in counted}
     numbers = sorted({each.information for each in counted})
     return page(
         "operations/campaigns.html",
         campaigns=found,
         numbers=numbers,
         matrix=[(each, [shares.get((each.revision, information)) for information in numbers]) for each in newest],
-        today=as_tokyo(here().now).date(),
+        today=today,
     )
 
 
@@ -113,10 +120,14 @@ def campaign(revision: str) -> ResponseReturnValue:
         if found is None:
             abort(404)
         progress = progress_of(connection, found, today)
-    filters = ProgressFilters(request.args, found)
+    told = escalation(progress, found.due_on, today, escalation_steps(today))
+    behind = {one.organisation for each in told for one in each.organisations}
+    numbers = picture.numbers_of(found, progress)
+    filters = ProgressFilters(request.args, numbers)
     information = filters.information if filters.validate() else None
-    shades = picture.shades_of(progress, information)
-    listing = _listing(found, filters, list(zip(progress, shades, strict=True)))
+    drawn = picture.asked(progress, information)
+    shades = picture.shades_of(drawn, information)
+    listing = _listing(numbers, filters, list(zip(drawn, shades, strict=True)), behind)
     if (file := listing.csv()) is not None:
         return file
     kinds = OF_ALL if information is None else OF_ONE
@@ -129,17 +140,22 @@ def campaign(revision: str) -> ResponseReturnValue:
         days=(found.due_on - today).days,
         legend=[(kind, picture.letter_of(kind), picture.status_of(kind).word, count)
                 for kind, count in picture.counts(shades, kinds)],
-        prefectures=picture.by_prefecture(progress, shades),
-        numbers=_numbers(found, progress),
+        prefectures=picture.by_prefecture(drawn, shades),
+        numbers=_numbers(found, numbers, progress),
+        escalation=[(each.code, each.name, Share(len(each.organisations), each.whole)) for each in told],
     )  # fmt: skip
 
 
-def _listing(found: Campaign, filters: ProgressFilters, rows: Sequence[Row]) -> Listing[Row]:
+def _listing(
+    numbers: Sequence[int], filters: ProgressFilters, rows: Sequence[Row], behind: Container[str]
+) -> Listing[Row]:
     def fetch(_order: Order, limit: int, offset: int) -> tuple[Sequence[Row], int]:
         kept = [
             (each, shade)
             for each, shade in rows
-            if filters.prefecture.data in {"", each.prefecture} and filters.state.data in {"", shade.value}
+            if filters.prefecture.data in {"", each.prefecture}
+            and filters.state.data in {"", shade.value}
+            and (not filters.behind.data or each.organisation in behind)
         ]
         kept.sort(key=lambda row: _READINESS_SHADES[row[0].readiness])
         return kept[offset : offset + limit], len(kept)
@@ -147,7 +163,7 @@ def _listing(found: Campaign, filters: ProgressFilters, rows: Sequence[Row]) -> 
     return Listing(
         "campaign-progress",
         mark("Progress by organisation and number"),
-        _columns(found),
+        _columns(numbers),
         fetch,
         query=request.args,
         order=Order("organisation"),
@@ -156,14 +172,15 @@ def _listing(found: Campaign, filters: ProgressFilters, rows: Sequence[Row]) -> 
     )
 
 
-def _columns(found: Campaign) -> Sequence[Column[Row]]:
-    def cell(place: int, information: int) -> Column[Row]:
-        return Column(f"number_{information}", f"#{information}", lambda row: _cell(row[0].standings[place]))
+def _columns(numbers: Sequence[int]) -> Sequence[Column[Row]]:
+    def cell(information: int) -> Column[Row]:
+        name = f"number_{information}"
+        return Column(name, f"#{information}", lambda row: _cell(picture.standing_of(row[0], information)))
 
     return (
         Column[Row]("organisation", mark("Organisation"), lambda row: f"{row[0].name} {row[0].organisation}"),
         Column[Row]("readiness", mark("Readiness"), lambda row: _readiness(row[0].readiness)),
-        *(cell(place, each.information) for place, each in enumerate(found.numbers)),
+        *map(cell, numbers),
     )
 
 
@@ -172,7 +189,9 @@ def _readiness(readiness: Readiness) -> Status:
     return Status(how, told_readiness(readiness))
 
 
-def _cell(standing: Standing) -> Status:
+def _cell(standing: Standing | None) -> Status:
+    if standing is None:
+        return Status(Mark.OFF, text("not asked"))
     shade = picture.shade_of_number(standing)
     if shade is Shade.READY:
         return Status(Mark.OK, text("{count} registered", count=number(standing.records)))
@@ -183,20 +202,31 @@ def _cell(standing: Standing) -> Status:
     return Status(Mark.WAITING if standing.mandatory else Mark.OFF, text("nothing yet"))
 
 
-def _numbers(found: Campaign, progress: Sequence[OrganisationProgress]) -> Sequence[Mapping[str, object]]:
+def _numbers(
+    found: Campaign, numbers: Sequence[int], progress: Sequence[OrganisationProgress]
+) -> Sequence[Mapping[str, object]]:
     """Return a line for each number: what it asks for, and how many organisations stand how."""
     counted = picture.by_number(progress)
-    return [_number_line(each, counted.get(each.information, {}), len(progress)) for each in found.numbers]
+    lines = []
+    for information in numbers:
+        shades = counted.get(information, {})
+        lines.append(
+            {
+                "information": information,
+                "asked": _asked(found, information),
+                "share": Share(shades.get(Shade.READY, 0), sum(shades.values())),
+                "others": [shades.get(shade, 0) for shade in OF_ONE[1:]],
+            }
+        )
+    return lines
 
 
-def _number_line(each: Number, counted: Mapping[Shade, int], whole: int) -> Mapping[str, object]:
-    return {
-        "information": each.information,
-        "asked": [
-            text("mandatory") if each.mandatory else text("optional"),
-            told_scope(each.scope),
-            *([text("in booked nights")] if each.large else []),
-        ],
-        "share": Share(counted.get(Shade.READY, 0), whole),
-        "others": [counted.get(shade, 0) for shade in OF_ONE[1:]],
-    }
+def _asked(found: Campaign, information: int) -> Sequence[str]:
+    number = found.number(information)
+    if number is None:
+        return [text("taken over by delegation")]
+    return [
+        text("mandatory") if number.mandatory else text("optional"),
+        told_scope(number.scope),
+        *([text("in booked nights")] if number.large else []),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from chukan.platform.messages import mark, text
-from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, Scope, SlotObjection
+from chukan.tenants.middleserver.operations.campaigns.rules import DelegationObjection, Readiness, Scope, SlotObjection
 
 READINESS_WORDS = MappingProxyType(
     {
@@ -27,6 +27,12 @@ OBJECTION_WORDS = MappingProxyType(
         SlotObjection.FULL: mark("the night is full"),
     }
 )
+DELEGATION_OBJECTION_WORDS = MappingProxyType(
+    {
+        DelegationObjection.MANDATORY: mark("it is mandatory for every organisation"),
+        DelegationObjection.OVER: mark("the delegation does not begin before the linkage start"),
+    }
+)
 
 
 def told_readiness(readiness: Readiness) -> str:
@@ -42,3 +48,8 @@ def told_scope(scope: Scope) -> str:
 def told_objection(against: SlotObjection) -> str:
     """Return the words for *against* in the reader's language."""
     return text(OBJECTION_WORDS[against])
+
+
+def told_delegation_objection(against: DelegationObjection) -> str:
+    """Return the words for *against* in the reader's language."""
+    return text(DELEGATION_OBJECTION_WORDS[against])
