@@ -156,6 +156,7 @@ def test_the_main_pages_are_seen_with_forced_colours(tab: Tab) -> None:
     tab.page.emulate_media(forced_colors="none")
 
 
+@pytest.mark.slow
 def test_a_console_in_which_there_is_nothing_yet_is_as_every_page_must_be(browser: Browser, empty_house: House) -> None:
     with browser.tab(empty_house.address) as tab:
         log_in(tab, empty_house, empty_house.member)

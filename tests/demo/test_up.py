@@ -39,6 +39,7 @@ PROGRAMS = ["mail", "network", "scheduler", "worker", "console", "gateway"]
 pytestmark = pytest.mark.usefixtures("english")
 
 
+@pytest.mark.slow
 def test_a_demonstration_goes_on_wherever_it_was_killed(folder: Path, tmp_path: Path) -> None:
     first = Run.begin(folder, tmp_path / "first", *SMALL)
     first.until_told("Organisations: 60, 60 new")

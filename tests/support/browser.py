@@ -30,7 +30,7 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 NARROW: ViewportSize = {"width": 320, "height": 800}
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: How long a page may take before a test gives up, in milliseconds.
-_PATIENCE = 10_000
+_PATIENCE = 30_000
 
 
 # It need not fetch the style sheets once more: of ours none depends on how a screen is turned.
@@ -176,8 +176,9 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium is installed (scripts/os-packages)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         chromium = _launched(playwright, program)
         try:

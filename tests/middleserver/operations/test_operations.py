@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -29,6 +26,7 @@ from chukan.tenants.releases.schema import TenantBase, privileges_of
 from support.copies import right_row
 from support.exchange import Wire
 from support.nights import NIGHT_TIME, Town
+from support.program import ended
 from support.security import Place
 from support.vault import Safe
 
@@ -90,9 +88,7 @@ def test_a_batch_killed_inside_a_file_is_gone_on_with_by_the_next(town: Town) ->
         credentials.store(driver(connection), place.tenant, town.safe.database.credentials.password(place.tenant))
     place.send_rows([right_row(1), right_row(2)])
     program = Path(__file__).parent / "run_and_die.py"
-    command = [sys.executable, str(program), town.safe.database.settings.model_dump_json(), str(town.safe.key_file)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    killed = ended(program, town.safe.database.settings.model_dump_json(), str(town.safe.key_file))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert town.parts()[str(place.tenant)].state == "running"
     assert place.found(1) == []
