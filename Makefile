@@ -6,8 +6,10 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-# One worker a core, but not more than four: each starts a PostgreSQL of its own.
-PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
+# One worker more than cores, since many tests wait, but not more than four: each starts a PostgreSQL of its own. The
+# tests of a module stay together, so that what they share is made once.
+WORKERS := $(shell cores=$$(nproc); echo $$(( cores < 3 ? cores + 1 : 4 )))
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadscope
 
 .PHONY: help demo demo-reset test test-slow lint format docs bench clean lock
 

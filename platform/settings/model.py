@@ -283,12 +283,14 @@ class GatewaySettings(Section):
         default=Path("var/run/gateway"), description="Folder of the gateway's sockets and of the front's state."
     )
     threads: int = Field(default=16, ge=1, le=128, description="Requests that the gateway answers at once.")
-    probe_port: int = Field(default=9109, ge=1, le=65535, description="Port on 127.0.0.1 for the gateway's /healthz.")
+    probe_port: int = Field(
+        default=9111, ge=1, le=65535, description="Port on 127.0.0.1 for the gateway's /healthz, /readyz and /metrics."
+    )
     answers_kept_hours: int = Field(
         default=72, ge=1, le=720, description="How long the answer to a request is kept under its idempotency key."
     )
     inquiry_wait_seconds: int = Field(
-        default=10, ge=0, le=30, description="How long a system waits for the result of the single inquiry that it asks."
+        default=10, ge=0, le=30, description="How long a system waits for the result of a single inquiry."
     )
 
 

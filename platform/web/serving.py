@@ -48,13 +48,15 @@ class Front:
 class Backend:
     """An application behind the front; ``make`` is called in the process that serves it.
 
-    ``for_group`` lets the group of the process open the socket too, for a front that runs as somebody else.
+    ``for_group`` lets the group of the process open the socket too, for a front that runs as somebody else. The
+    process is called ``chukan-`` and *name*, where the system lists its processes.
     """
 
     make: Callable[[], Flask]
     socket: Path
     threads: int
     for_group: bool = False
+    name: str = "web"
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
             "worker_class": "gthread",
             "threads": self._backend.threads,
             "graceful_timeout": 10,
-            "proc_name": "chukan-console",
+            "proc_name": f"chukan-{self._backend.name}",
             "errorlog": os.devnull,
             "capture_output": False,
             "accesslog": None,

@@ -5,260 +5,30 @@ The rows prepare what their command works on themselves, so that each can be run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from itertools import count
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from uuid import UUID
+from uuid import uuid4
 
-from psycopg import sql
-
-from chukan.platform.accounts.actor import token_file
-from chukan.platform.accounts.rules import Role, SessionKind
-from chukan.platform.audit.actor import Actor
-from chukan.platform.audit.sealer import Sealer
-from chukan.platform.audit.sink import FileSink
+from accounts.acts_middleserver import CAMPAIGN, MiddleServer
+from accounts.acts_world import DAY, World
 from chukan.platform.clock import SystemClock
-from chukan.platform.database.roles import ProcessKind
-from chukan.platform.identifiers import PLATFORM
-from chukan.platform.mail.service import take_report
-from chukan.platform.service_hours.data import shipped_schedule
-from chukan.platform.service_hours.outages.rules import Outage
-from chukan.platform.service_hours.outages.rules import Span as OutageSpan
-from chukan.platform.service_hours.outages.service import PlannedOutages
-from chukan.platform.service_hours.services import Service
-from chukan.platform.settings import EmbeddedSettings, Settings, VaultSettings
 from chukan.platform.vault.rules import KeyUse
-from chukan.platform.vault.signing import VaultSigner
-from chukan.tenants.provisioning.desk import provisioner
-from chukan.tenants.registry.delegations.rules import End, Extent
-from chukan.tenants.registry.delegations.service import Delegations
 from chukan.tenants.registry.organisations_file import shipped
-from chukan.tenants.registry.people.catalogue import matrices
-from chukan.tenants.registry.people.rules import Role as Duty
-from chukan.tenants.registry.people.service import People
-from chukan.tenants.registry.rules import Span
-from chukan.tenants.registry.service import Registry
-from chukan.tenants.registry.unions import UnionApplication, add_union
-from chukan.tenants.registry.values import Department, Kind
-from chukan.tenants.releases.rendering import head, render, revisions
-from chukan_simulators.mail_server.client import RunningMailServer
-from mail.office import Office as MailOffice
-from support.accounts import Office
-from support.database import Database
-from support.tenants import provisioned
-from support.vault import NOW, Safe
+from support.gateway import DEPARTMENT, SYSTEM
 
 AFFAIR = "JM01000000121000"
-DAY = date(2026, 7, 1)
 REACH = ("--email", "someone@city.example.lg.jp", "--telephone", "011-000-0000")
-
-
-@dataclass
-class World:
-    """An installation at work: operators of every role, and what the rows' commands work on."""
-
-    safe: Safe
-    server: RunningMailServer
-    home: Path
-    tokens: dict[str, str] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
-
-    def __post_init__(self) -> None:
-        database = self.database.settings
-        url = f"postgresql:///{database.name}?host={self.database.cluster.sockets}"
-        own = database.model_copy(update={"url": url, "embedded": EmbeddedSettings()})
-        self.settings = Settings(database=own, vault=VaultSettings(key_file=self.safe.key_file))
-        self.sink = FileSink(self.home / "seals")
-        self.mail = MailOffice(self.database, self.server)
-        self.registry_actor = Actor(self.database.engine(ProcessKind.CONSOLE), "system:test", "test")
-        self.registry = Registry(self.registry_actor)
-        self.people = People(self.registry_actor, matrices())
-        self._lines = iter([line for line in shipped().decode().splitlines()[1:] if ",prefecture," not in line])
-        self._write_settings()
-        self._let_operators_in()
-        self.seal()
-
-    @property
-    def database(self) -> Database:
-        return self.safe.database
-
-    def _write_settings(self) -> None:
-        """Write what the program reads: the same settings, in a file of the operator's."""
-        mail = self.mail.settings.mail
-        lines = [
-            *("[database]", f'url = "{self.settings.database.url}"'),
-            f'secrets_directory = "{self.settings.database.secrets_directory}"',
-            *("[vault]", f'key_file = "{self.safe.key_file}"'),
-            *("[audit]", f'sink_directory = "{self.sink.directory}"'),
-            *("[logs]", f'directory = "{self.home / "logs"}"'),
-            *("[mail]", f'host = "{mail.host}"', f"port = {mail.port}", f'security = "{mail.security}"'),
-            *(f'sender_address = "{mail.sender_address}"', f'bounce_address = "{mail.bounce_address}"'),
-        ]
-        (self.home / "config").mkdir()
-        (self.home / "config" / "own.toml").write_text("\n".join(lines), "utf-8")
-
-    def _let_operators_in(self) -> None:
-        office = Office(self.safe, now=SystemClock().now())
-        for name, roles in {**{role.value: [role] for role in Role}, "nobody": [], "gone": [Role.SECURITY]}.items():
-            member = office.member(name, *roles)
-            self.tokens[name] = office.let_in(member, kind=SessionKind.COMMAND_LINE).token
-            self.names[name] = f"operator:{member.account}"
-        office.operators().revoke_sessions("gone", now=office.now)
-
-    def log_in(self, name: str | None) -> None:
-        """Let whoever types commands be this operator, or nobody."""
-        file = token_file(self.settings)
-        file.remove()
-        if name is not None:
-            file.write(self.tokens[name])
-
-    def seal(self) -> None:
-        """Seal what was recorded, so that the seal folder has its public keys."""
-        Sealer(self.database.engine(ProcessKind.SCHEDULER), self.sink, VaultSigner(self.safe.provider)).seal()
-
-    def number(self) -> int:
-        return next(self._numbers)
-
-    def path(self, name: str, content: bytes | None = None) -> str:
-        """Return a new path, of a file with *content* if there is any."""
-        path = self.home / f"{self.number()}-{name}"
-        if content is not None:
-            path.write_bytes(content)
-        return str(path)
-
-    # -- what the commands work on ----------------------------------------------------------------
-
-    def line(self) -> str:
-        """Return the line of a municipality that is not registered yet, as the file of organisations has it."""
-        return next(self._lines)
-
-    def city(self) -> str:
-        """Register a municipality and return its code."""
-        line = self.line()
-        head_line = shipped().decode().splitlines()[0]
-        self.registry.import_organisations(f"{head_line}\n{line}\n".encode(), "one.csv", now=NOW)
-        return line.split(",", 1)[0]
-
-    def union(self) -> str:
-        """Register a union of two municipalities and return its id."""
-        name, members = f"架空第{self.number()}組合", (self.city(), self.city())
-        application = UnionApplication(name, "かくう", Kind.WIDE_AREA_UNION, "01", members)
-        return str(add_union(self.registry_actor, application, now=NOW).id)
-
-    def contact(self, organisation: str) -> UUID:
-        told = {"name": "架空 花子", "email": "hanako@city.example.lg.jp", "telephone": "011-000-0000"}
-        return self.people.add_contact(organisation, Department.EXECUTIVE, now=NOW, **told).id
-
-    def duty(self) -> str:
-        """Let somebody hold a role and return the id of that."""
-        return str(self.people.appoint(self.contact(self.city()), Duty.SYSTEM_ADMIN, since=date(2026, 4, 1)).id)
-
-    def handover(self) -> str:
-        """Let somebody leave and return the id of the hand-over."""
-        duty = UUID(self.duty())
-        return str(self.people.open_change(duty, effective_on=DAY, successor=None, leaves=True, now=NOW).change.id)
-
-    def declaration(self) -> str:
-        city = self.city()
-        made = Delegations(self.registry_actor).declare(
-            (city, Department.EXECUTIVE),
-            (city, Department.BOARD_OF_EDUCATION),
-            by=End.DELEGATOR,
-            extent=Extent.FULL,
-            affairs=(),
-            span=Span(date(2026, 4, 1), None),
-            now=NOW,
-        )
-        return str(made.id)
-
-    def night(self) -> tuple[datetime, datetime]:
-        """Return three hours to come that nothing is planned for; commands go by the real clock."""
-        start = SystemClock().now() + timedelta(days=self.number())
-        return start, start + timedelta(hours=3)
-
-    def outage(self) -> str:
-        engine = self.database.engine(ProcessKind.CONSOLE)
-        outages = PlannedOutages(engine, shipped_schedule().outages, actor="system:test", request="test")
-        wanted = Outage(OutageSpan(*self.night()), frozenset({Service.SYSTEM}))
-        return str(outages.plan(wanted, now=SystemClock().now()).id)
-
-    def bounced(self) -> str:
-        """Return the id of a mail that its server refused."""
-        self.server.order("unknown_recipient")
-        self.mail.queue()
-        self.mail.run()
-        self.server.recover()
-        return str(self.mail.mails()[-1].id)
-
-    def report(self, recipient: str) -> bytes:
-        """Return the report on a mail that came back."""
-        self.server.order("returned")
-        self.mail.queue(recipient)
-        self.mail.run()
-        self.server.recover()
-        return self.server.reports()[-1]
-
-    def marked(self) -> str:
-        """Return a recipient who is marked as undeliverable."""
-        recipient = f"somebody{self.number()}@city.example.lg.jp"
-        take_report(self.mail.actor, self.report(recipient))
-        return recipient
-
-    def queued(self) -> None:
-        self.mail.queue()
-
-    def tenant(self) -> str:
-        with provisioner(self.settings, actor="system:test") as desk:
-            return str(desk.provision(render(None, head())).tenant)
-
-    def old_schema(self) -> None:
-        """Make a tenant that is at the first revision and in no group."""
-        provisioned(self.database, render(None, revisions()[0][0]))
-
-    def without_platform_keys(self) -> None:
-        """Let the platform's own keys be missing, as in a new installation; nobody has to log in any more."""
-        with self.database.superuser() as superuser:
-            superuser.execute("delete from platform.data_key where owner = %s", (PLATFORM,))
-
-    # -- what came of it --------------------------------------------------------------------------
-
-    def trail(self) -> dict[tuple[UUID, int], tuple[str, str, str]]:
-        """Return actor, action and outcome of every entry of every chain."""
-        with self.database.superuser() as superuser:
-            rows = superuser.execute(
-                "select chain, seq, body::jsonb ->> 'actor', body::jsonb ->> 'action', body::jsonb ->> 'outcome'"
-                " from platform.audit_entry"
-            )
-            return {(chain, seq): (actor, action, outcome) for chain, seq, actor, action, outcome in rows}
-
-    def everything(self) -> Mapping[str, object]:
-        """Return all that a command could have changed but the trail: tables, keys, seals, and mail that left."""
-        with self.database.superuser() as superuser:
-            tables = superuser.execute(
-                "select schemaname, tablename from pg_tables"
-                " where schemaname not in ('pg_catalog', 'information_schema')"
-                " and tablename not in ('audit_entry', 'audit_chain') order by 1, 2"
-            ).fetchall()
-            each = sql.SQL("select {}, md5(string_agg(md5(t::text), '' order by md5(t::text))) from {} t")
-            query = sql.SQL(" union all ").join(
-                each.format(sql.Literal(f"{schema}.{table}"), sql.Identifier(schema, table)) for schema, table in tables
-            )
-            found: dict[str, object] = dict(superuser.execute(query).fetchall())
-        files = [self.safe.key_file, *self.sink.directory.rglob("*")]
-        found |= {str(path): path.read_bytes() for path in files if path.is_file()}
-        return found | {"mails": len(self.server.mails())}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A command: its words, given the world in which it can succeed; and what it records, if anything."""
+    """A command: its words, given the world in which it can succeed; what it records, if anything; for whom it is."""
 
     words: Callable[[World], Sequence[object]] = lambda _world: ()
     records: str | None = None
+    #: It takes a second person, so that the machine is none of the two.
+    takes_a_person: bool = False
 
 
 def _after(prepare: Callable[[World], object], *words: str) -> Callable[[World], Sequence[object]]:
@@ -302,6 +72,37 @@ def _old_key(world: World) -> Sequence[object]:
     """Return a wrapping key that wraps nothing; another one has followed it."""
     unused, _current = (world.safe.provider.create(KeyUse.WRAPPING, now=SystemClock().now()) for _ in range(2))
     return (unused,)
+
+
+def _exempt(world: World) -> Sequence[object]:
+    start, end = world.night()
+    return (world.city(), "--from", start.date(), "--to", end.date(), "--reason", "test")
+
+
+def _city(
+    prepare: Callable[[MiddleServer], object] = lambda _server: None, *further: str
+) -> Callable[[World], Sequence[object]]:
+    """Return the words of a command for the hosted city: its code, what *prepare* returns, and *further*."""
+
+    def arguments(world: World) -> Sequence[object]:
+        made = prepare(world.server)
+        words = made if isinstance(made, tuple) else () if made is None else (made,)
+        return (world.server.code, *words, *further)
+
+    return arguments
+
+
+def _request_codes(world: World) -> Sequence[object]:
+    return (world.server.code, world.path("numbers", world.server.address().encode()))
+
+
+def _book(world: World) -> Sequence[object]:
+    return (world.server.campaign(), 2, world.server.code, "--night", "2099-06-01", "--records", 10)
+
+
+def _register(world: World) -> Sequence[object]:
+    file = world.path("client.pem", world.server.card().pem)
+    return (world.server.code, file, "--department", DEPARTMENT, "--system", SYSTEM, "--allow", "uploads")
 
 
 ROWS: Mapping[str, Row] = MappingProxyType(
@@ -377,7 +178,76 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "vault status": Row(),
         "vault rotate-wrapping-key": Row(records="vault:provider_key:create"),
         "vault rotate-signing-key": Row(records="vault:provider_key:create"),
-        "vault rotate-data-key": Row(lambda world: (world.tenant(),), "vault:data_key:rotate"),
+        "vault rotate-data-key": Row(lambda world: (world.settled_tenant(),), "vault:data_key:rotate"),
         "vault destroy-wrapping-key": Row(_old_key, "vault:wrapping_key:destroy"),
+        "limits exempt": Row(_exempt, "accounts:request:ask", takes_a_person=True),
+        "limits exemptions": Row(),
+        "masters list": Row(),
+        "masters load": Row(
+            lambda world: (world.path("package.jws", world.server.lose_package()),), "masters:package:receive"
+        ),
+        "masters fetch": Row(_after(lambda world: world.server.lose_package()), "masters:package:receive"),
+        "masters apply": Row(_city(MiddleServer.withdraw_package), "masters:package:apply"),
+        "masters status": Row(),
+        "certificates list": Row(_city()),
+        "certificates request": Row(
+            _city(MiddleServer.activate_pending, "--use", "enc"), "certificates:certificate:request"
+        ),
+        "certificates activate": Row(_city(MiddleServer.request_key), "certificates:certificate:activate"),
+        "certificates retire": Row(_city(MiddleServer.replaced_key), "certificates:certificate:retire"),
+        "certificates revoke": Row(
+            _city(MiddleServer.request_key, "--reason", "test"), "certificates:certificate:revoke"
+        ),
+        "transmission status": Row(_city()),
+        "transmission retry": Row(_city(MiddleServer.dead_message), "transmission:message:retry"),
+        "transmission stop": Row(
+            _city(lambda server: server.let_exchange(go_on=True), "--reason", "test"), "transmission:exchange:stop"
+        ),
+        "transmission resume": Row(
+            _city(lambda server: server.let_exchange(go_on=False)), "transmission:exchange:resume"
+        ),
+        "transmission relay": Row(_after(lambda world: world.server.request_code()), "transmission:message:send"),
+        "linkage-codes request": Row(_request_codes, "linkage_codes:code:request"),
+        "linkage-codes status": Row(_city()),
+        "linkage-codes history": Row(_city(MiddleServer.request_code), "linkage_codes:history:read"),
+        "linkage-codes close-case": Row(_city(MiddleServer.case, "--reason", "test"), "linkage_codes:case:close"),
+        "linkage-codes swap": Row(
+            _city(lambda _server: (uuid4(), uuid4(), "--reason", "test")), "accounts:request:ask", takes_a_person=True
+        ),
+        "linkage-codes relink": Row(
+            _city(lambda _server: uuid4(), "--reason", "test"), "accounts:request:ask", takes_a_person=True
+        ),
+        "night-batch run": Row(_after(lambda world: world.server.upload()), "duplicate_copies:upload:refuse"),
+        "night-batch status": Row(),
+        "excluded-items load": Row(
+            lambda world: (world.server.code, world.path("items.csv", world.server.items())),
+            "operations:excluded_items:load",
+        ),
+        "excluded-items list": Row(_city()),
+        "tenant-settings set": Row(
+            _city(lambda server: ("operations.error_report_days", 100 + server.number(), "--reason", "test")),
+            "operations:setting:change",
+        ),
+        "tenant-settings show": Row(_city()),
+        "campaigns create": Row(
+            lambda world: (world.path("campaign.toml", CAMPAIGN.format(f"R{world.number()}").encode()),),
+            "campaigns:campaign:create",
+        ),
+        "campaigns list": Row(),
+        "campaigns progress": Row(lambda world: (world.server.campaign(),)),
+        "campaigns escalation": Row(lambda world: (world.server.campaign(),)),
+        "campaigns delegate": Row(
+            lambda world: (world.server.campaign(), world.server.code, 16, "--from", "2099-06-01"),
+            "campaigns:campaign:delegate",
+        ),
+        "campaigns withdraw": Row(lambda world: world.server.delegation(), "campaigns:campaign:withdraw"),
+        "campaigns slots": Row(lambda world: (world.server.campaign(),)),
+        "campaigns book": Row(_book, "campaigns:slot:book"),
+        "campaigns release": Row(lambda world: (world.server.slot(),), "campaigns:slot:release"),
+        "connections list": Row(),
+        "connections register": Row(_register, "connections:system:register"),
+        "connections revoke": Row(
+            lambda world: (world.server.system(), "--reason", "test"), "connections:system:revoke"
+        ),
     }
 )

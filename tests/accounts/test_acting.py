@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from accounts.acts import ROWS, Row, World
+from accounts.acts import ROWS, Row
+from accounts.acts_middleserver import NIGHTS
+from accounts.acts_world import World
 from chukan import cli
-from chukan.platform.accounts.errors import PermissionLacking, SessionOver
+from chukan.platform.accounts.errors import PermissionLacking, PersonNeeded, SessionOver
 from chukan.platform.accounts.permissions import Permission
 from chukan.platform.accounts.roles import shipped_roles
 from chukan.platform.command_line import needs_of, system_actor
@@ -22,7 +24,7 @@ from support.database import fresh_database
 from support.vault import file_safe
 
 # All of it happens on one database, so on one worker.
-pytestmark = [pytest.mark.xdist_group("acting"), pytest.mark.usefixtures("english")]
+pytestmark = pytest.mark.usefixtures("english")
 
 #: What asks in another way, or asks nobody: groups and commands that declare no permission, each for its reason.
 UNASKED = {
@@ -35,6 +37,7 @@ UNASKED = {
     "login": "accounts' own: how one becomes an operator",
     "logout": "accounts' own",
     "logs": "files of the machine's user",
+    "masters windows": "a calculator, answered without a database",
     "operators": "accounts' own: asks itself, act by act",
     "releases list": "what the program itself consists of",
     "scheduler": "a process of the machine",
@@ -52,7 +55,9 @@ def world(
 ) -> Iterator[World]:
     home = tmp_path_factory.mktemp("acting")
     with fresh_database(*cluster) as database, running_mail_server() as server:
-        yield World(file_safe(database, home), server, home)
+        world = World(file_safe(database, home), server, home)
+        yield world
+        world.close()
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +67,8 @@ def _program(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CHUKAN_ENVIRONMENT", "test")
     monkeypatch.setenv("CHUKAN_CONFIG_DIRECTORY", str(world.home / "config"))
+    monkeypatch.setattr("chukan.tenants.middleserver.operations.desk.shipped_nights", lambda: NIGHTS)
+    monkeypatch.setattr(cli, "root", lambda: ROOT)
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -72,7 +79,9 @@ def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Co
             yield f"{path}{name}", command
 
 
-ALL = dict(commands(cli.root()))
+#: Put together once; each run of a command would do it again, and it is the same each time.
+ROOT = cli.root()
+ALL = dict(commands(ROOT))
 HELD = {**{role.value: held for role, held in shipped_roles().permissions.items()}, "nobody": frozenset[Permission]()}
 
 
@@ -121,12 +130,12 @@ def test_every_command_that_declares_something_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("path", "row"), ROWS.items(), ids=list(ROWS))
 def test_what_a_command_does_is_in_the_name_of_who_runs_it(path: str, row: Row, world: World) -> None:
-    for name in (operator_that(path, may=True), None):
+    for name in (operator_that(path, may=True), *(() if row.takes_a_person else (None,))):
         words = words_of(path, row, world)
         world.log_in(name)
-        before = world.trail()
+        before = world.ends()
         assert cli.run(words) == 0
-        recorded = [entry for place, entry in world.trail().items() if place not in before]
+        recorded = world.since(before)
         assert {actor for actor, _action, _outcome in recorded} <= {world.names[name] if name else system_actor()}
         assert (row.records in {action for _actor, action, _outcome in recorded}) is (row.records is not None)
         assert bool(recorded) is (row.records is not None)
@@ -137,22 +146,34 @@ def test_who_may_not_is_refused_and_nothing_is_done(
     path: str, row: Row, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = words_of(path, row, world)
-    before, trail = world.everything(), world.trail()
+    before, trail = world.everything(), world.ends()
 
     world.log_in("gone")
     assert cli.run(words) == os.EX_NOPERM
     assert SessionOver.message in capsys.readouterr().err
-    assert world.trail() == trail
+    assert world.since(trail) == []
 
     name = operator_that(path, may=False)
     world.log_in(name)
     assert cli.run(words) == os.EX_NOPERM
     assert PermissionLacking.message.partition("{")[0] in capsys.readouterr().err
-    recorded = [entry for place, entry in world.trail().items() if place not in trail]
     lacking = needed(path) - HELD[name]
     expected = [] if path in READ_BY_THE_AUDITOR else [(world.names[name], min(lacking), "refused")]
-    assert recorded == expected
+    assert world.since(trail) == expected
 
+    assert world.everything() == before
+
+
+@pytest.mark.parametrize("path", [path for path, row in ROWS.items() if row.takes_a_person])
+def test_what_takes_a_second_person_is_refused_to_the_machine(
+    path: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = words_of(path, ROWS[path], world)
+    world.log_in(None)
+    before, trail = world.everything(), world.ends()
+    assert cli.run(words) == os.EX_NOPERM
+    assert PersonNeeded.message in capsys.readouterr().err
+    assert set(world.since(trail)) <= {(system_actor(), ROWS[path].records, "refused")}
     assert world.everything() == before
 
 

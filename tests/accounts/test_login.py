@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from base64 import b32encode
 from datetime import UTC, datetime, timedelta
@@ -22,6 +19,7 @@ from chukan.platform.accounts.secret_values import Passwords, matching_counter
 from chukan.platform.clock import monotonic
 from chukan.platform.vault.errors import VaultTampered
 from support.accounts import PASSWORD, Member, Office
+from support.program import ended
 from support.vault import Safe
 
 WRONG = "not the right words"
@@ -244,15 +242,7 @@ def test_many_attempts_at_once_are_as_many_failures(office: Office) -> None:
 def test_an_attempt_whose_process_is_killed_counts(office: Office) -> None:
     office.member("taro")
     program = Path(__file__).with_name("log_in_and_die.py")
-    arguments = [office.safe.database.settings.model_dump_json(), str(office.safe.key_file), "taro"]
-    killed = subprocess.run(
-        [sys.executable, str(program), *arguments],
-        env={**os.environ, "PYTHONPATH": str(program.parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    killed = ended(program, office.safe.database.settings.model_dump_json(), str(office.safe.key_file), "taro")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert office.operators().unlock("taro") == 1
 

@@ -1,6 +1,7 @@
 """From a file to visible encrypted rows, against the floors: COPY alone, and expat alone.
 
-Run it: ``python tests/benchmarks/duplicate_copies.py [records] [--profile]`` (``make bench NAME=duplicate_copies``).
+Run it: ``python tests/benchmarks/duplicate_copies.py [records] [--profile]`` (``make bench NAME=duplicate_copies``);
+with ``--large`` two million records are registered too, and the memory that it took is told beside that of a few.
 The COPY floor loads the same packed rows into the same table with the same index, in the same chunks. The expat floor
 reads the same XML, the records' contents too, with handlers that only collect the texts.
 """
@@ -11,7 +12,8 @@ import cProfile
 import pstats
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -29,22 +31,28 @@ from chukan.tenants.middleserver.duplicate_copies.night import Outcome
 from chukan.tenants.middleserver.duplicate_copies.records import Right
 from chukan.tenants.middleserver.duplicate_copies.rules import FileForm
 from chukan.tenants.middleserver.duplicate_copies.store import Upload
+from middleserver.duplicate_copies.large_files import register
 from support.copies import RIGHT_ITEMS, TERMS, Organisation, Row, file_of, in_blocks, organisation, right_row
 from support.database import fresh_database, running_cluster
 from support.vault import file_safe
 
 RECORDS = 10_000
 ROUNDS = 5
+AT_ONCE = 3
+FEW, MANY, LARGE = 20_000, 200_000, 2_000_000
 #: Fills a record up to the kilobyte of the other benchmarks.
 FILLER = "あ" * 250
 CHUNK = 4_000
 
 
-def main(records: int, *, profiled: bool) -> None:
-    """Print both forms against their floors."""
+def main(records: int, *, profiled: bool, large: bool) -> None:
+    """Print both forms against their floors, three organisations at once against one, and the memory of large files."""
     rows = [row(number) for number in range(1, records + 1)]
-    with bench_organisation() as place:
+    with bench_organisations(AT_ONCE) as places:
+        place = places[0]
         lines = [measured(place, form, file_of(form, rows), records) for form in FileForm]
+        lines += [at_once(places, form, file_of(form, rows), records) for form in FileForm]
+        lines += [in_memory(place, FileForm.CSV, LARGE if large else MANY)]
         print_report(f"Registering duplicate copies, {records} records", lines)
         if profiled:
             for form in FileForm:
@@ -52,14 +60,15 @@ def main(records: int, *, profiled: bool) -> None:
 
 
 @contextmanager
-def bench_organisation() -> Iterator[Organisation]:
-    """Lend an organisation in a database of this run's own."""
+def bench_organisations(count: int) -> Iterator[Sequence[Organisation]]:
+    """Lend organisations in a database of this run's own."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_cluster() as running,
         fresh_database(*running) as database,
     ):
-        yield organisation(database, file_safe(database, Path(folder)))
+        safe = file_safe(database, Path(folder))
+        yield [organisation(database, safe) for _ in range(count)]
 
 
 def row(number: int) -> Row:
@@ -96,7 +105,52 @@ def measured(place: Organisation, form: FileForm, content: bytes, records: int) 
     )
 
 
-def rate(units: int, work: Callable[[], None]) -> float:
+def at_once(places: Sequence[Organisation], form: FileForm, content: bytes, records: int) -> Measured:
+    """Register one file of each of *places* in one process at the same time, against one organisation's alone."""
+    ours_rates, floor_rates = [], []
+    for turn in range(ROUNDS + 1):
+        for place in places:
+            clear(place)
+            place.send(content, records, form=form)
+        floor_rate = rate(records, lambda: registered(places[0], records))
+        clear(places[0])
+        places[0].send(content, records, form=form)
+        ours_rate = rate(records * len(places), lambda: registered_at_once(places, records))
+        if turn:  # the first round does not count
+            ours_rates.append(ours_rate)
+            floor_rates.append(floor_rate)
+    for place in places:
+        clear(place)
+    return Measured(
+        name=f"{form.value}, {len(places)} organisations at once in one process",
+        unit="records",
+        rate=median(ours_rates),
+        floor_name="one alone",
+        floor_rate=median(floor_rates),
+        ratio=median(ours / floor for ours, floor in zip(ours_rates, floor_rates, strict=True)),
+    )
+
+
+def registered_at_once(places: Sequence[Organisation], records: int) -> None:
+    """Run a night for each of *places* at the same time."""
+    with ThreadPoolExecutor(len(places)) as pool:
+        for night in [pool.submit(registered, place, records) for place in places]:
+            night.result()
+
+
+def in_memory(place: Organisation, form: FileForm, records: int) -> Measured:
+    """Register a large file in a process of its own, and tell the most memory that it held beside that for a few."""
+    *_, few = register(place, form, FEW, "right")
+    clear(place)
+    begun = monotonic()
+    *_, most = register(place, form, records, "right")
+    seconds = monotonic() - begun
+    clear(place)
+    note = f"{most >> 10} MiB at most, {few >> 10} for {FEW:,}; uploading counted"
+    return Measured(name=f"{form.value}, {records:,} records", unit="records", rate=records / seconds, note=note)
+
+
+def rate(units: int, work: Callable[[], object]) -> float:
     """Return how many *units* a second *work* does."""
     started = monotonic()
     work()
@@ -184,4 +238,4 @@ def profile(place: Organisation, form: FileForm, content: bytes, records: int) -
 
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
-    main(numbers[0] if numbers else RECORDS, profiled="--profile" in sys.argv)
+    main(numbers[0] if numbers else RECORDS, profiled="--profile" in sys.argv, large="--large" in sys.argv)

@@ -43,6 +43,7 @@ from chukan.tenants.registry.people.service import People
 from chukan.tenants.registry.service import Changes, Registry
 from chukan.tenants.registry.values import Department, ReleaseGroup
 from chukan.tenants.releases.rendering import head, render
+from console.copies_furniture import CopiesFurniture
 from support.accounts import Office
 from support.database import Database
 
@@ -100,6 +101,8 @@ class Furniture:
         self.plan_outage()
         self.send_mails()
         self.run_jobs(all_jobs)
+        with self.database.superuser() as superuser:
+            CopiesFurniture(superuser, self.console, self.now).place()
         self.ask_for_purge()
         self.seal()
 

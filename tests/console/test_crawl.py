@@ -18,8 +18,6 @@ from support.accounts import PASSWORD, Member
 from support.browser import NARROW, SIZE, Browser, Tab
 from support.html import faults
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 #: Pages that no link leads to: the collection of components is for those who write pages.
 UNLINKED = {"components.index": "/-/components", "components.confirm": "/-/components/confirm"}
 #: Pages in other states than the one in which a link shows them, with the status of each.
@@ -31,11 +29,17 @@ OTHER_STATES = {
     "/no-such-page": 404,
     "/organisations/012025": 200,
     "/organisations/000000": 400,
+    "/campaigns/H31.4?number=8": 200,
+    "/campaigns/R1.6?number=3": 422,
+    "/certificates?show=all": 200,
+    "/night-batch?show=marked": 200,
 }
-#: Between them they have marks, fields, charts, tables, and the map.
-FORCED = ("/", "/releases", "/hours/outages/new")
+#: Between them they have marks, fields, charts, tables, bars, and both maps.
+FORCED = ("/", "/releases", "/hours/outages/new", "/campaigns/H31.4", "/uploads")
 #: Lists that are not in the menu.
 MORE_LISTS = ("/jobs/runs", "/hours/outages")
+#: The looks of words whose contrast was judged, on whichever page they stood first.
+SEEN: set[str] = set()
 #: What the files of the pictures are called, what they show, and how high they are.
 PICTURES = (
     ("overview", "/", 1460),
@@ -74,7 +78,7 @@ def judge(tab: Tab, path: str, status: int = 200, *, narrow: bool = True) -> lis
 
 def judge_shown(tab: Tab, *, narrow: bool = True) -> list[str]:
     """Return what axe, the browser and a narrow screen find wrong with the page that is shown."""
-    found = tab.axe()
+    found = tab.axe(seen=SEEN)
     if narrow:
         tab.page.set_viewport_size(NARROW)
         found += [f"wider than 320 pixels: {each}" for each in tab.overflow()]
@@ -152,6 +156,7 @@ def test_the_main_pages_are_seen_with_forced_colours(tab: Tab) -> None:
     tab.page.emulate_media(forced_colors="none")
 
 
+@pytest.mark.slow
 def test_a_console_in_which_there_is_nothing_yet_is_as_every_page_must_be(browser: Browser, empty_house: House) -> None:
     with browser.tab(empty_house.address) as tab:
         log_in(tab, empty_house, empty_house.member)

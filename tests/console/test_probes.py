@@ -39,8 +39,6 @@ from support.database import Database, running_cluster
 from support.jobs import Works, until
 from support.vault import Safe, file_safe
 
-pytestmark = pytest.mark.xdist_group("probes")
-
 BASE = "https://console.test/"
 #: Three processes start at once, on a machine that may run other tests.
 PATIENCE = 120
@@ -226,7 +224,7 @@ def healths(probe: Probe) -> list[Health]:
 
 
 def test_a_check_that_hangs_is_red_the_others_answer_and_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chukan.console.probes._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("chukan.platform.web.probe._PATIENCE_SECONDS", 0.2)
     hanging = Hanging()
     probe = probe_of(check("hangs", hanging.run), check("answers", lambda: Health.GREEN))
     for _ in range(3):
@@ -239,7 +237,7 @@ def test_a_check_that_hangs_is_red_the_others_answer_and_it_is_asked_once(monkey
 
 
 def test_the_last_answer_stands_while_a_slow_check_is_within_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chukan.console.probes._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("chukan.platform.web.probe._PATIENCE_SECONDS", 0.1)
     hanging = Hanging()
     hanging.let_go.set()
     probe = probe_of(check("slow", hanging.run, seconds=0.5))

@@ -30,6 +30,7 @@ PLACES: dict[str, object] = {
     "outage": NOBODY,
     "path": "app.css",
     "reference": "131016",
+    "revision": "R1.6",
     "run_id": NOBODY,
     "seq": 1,
     "session": NOBODY,

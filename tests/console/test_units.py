@@ -20,6 +20,7 @@ from chukan.platform.database.roles import ProcessKind
 from chukan.platform.settings import ConsoleSettings, Environment
 from chukan.platform.settings.errors import SettingsInvalid
 from chukan.platform.settings.load import load
+from chukan.platform.settings.model import GatewaySettings
 from chukan.platform.web.metrics import DOCUMENTED
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,12 @@ def verified(folder: Path) -> tuple[int, str]:
 
 
 def test_there_is_a_unit_for_each_process_that_is_always_there() -> None:
-    assert [unit.stem for unit in UNITS] == ["chukan-console", "chukan-scheduler", "chukan-worker"]
+    assert [unit.stem for unit in UNITS] == [
+        "chukan-console",
+        "chukan-gateway",
+        "chukan-scheduler",
+        "chukan-worker",
+    ]
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(installed: Path) -> None:
@@ -214,7 +220,7 @@ def test_the_files_of_the_package_that_the_guide_names_are_there() -> None:
 
 
 def test_the_ports_that_the_guide_has_asked_are_those_that_are_answered() -> None:
-    served = {ConsoleSettings().probe_port}
+    served = {ConsoleSettings().probe_port, GatewaySettings().probe_port}
     for unit in UNITS:
         served |= {int(port) for port in re.findall(r"--metrics-port (\d+)", unit.read_text("utf-8"))}
     assert {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", GUIDE.read_text("utf-8"))} == served

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from chukan.demo.contents import contents_of, shipped_contents
 from chukan.demo.people import WayIn
-from chukan.demo.rules import chosen, group_of, next_sunday
+from chukan.demo.rules import brought_forward, chosen, group_of, next_sunday
 from chukan.platform.accounts.roles import shipped_roles
 from chukan.platform.accounts.rules import is_login
 from chukan.platform.accounts.secret_values import (
@@ -22,6 +22,8 @@ from chukan.platform.accounts.secret_values import (
     matching_counter,
     new_code_secret,
 )
+from chukan.tenants.middleserver.operations.data import shipped_nights
+from chukan.tenants.middleserver.operations.rules import window_at
 from chukan.tenants.registry.organisations_file import SHIPPED, name_fault, read_organisations, shipped
 from chukan.tenants.registry.values import Kind, ReleaseGroup
 
@@ -66,6 +68,22 @@ def test_the_needed_organisations_come_before_the_others(needed: tuple[str, ...]
 )
 def test_the_east_is_released_to_first(prefecture: str, group: ReleaseGroup) -> None:
     assert group_of(prefecture) is group
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - the zone follows
+def test_a_night_that_is_brought_forward_is_open_at_any_hour(now: datetime) -> None:
+    window = window_at([brought_forward(shipped_nights()[-1], now)], now)
+    assert window is not None
+    assert window.opens_at <= now < window.closes_at <= now + timedelta(hours=1)
+
+
+def test_the_municipalities_that_exchange_copies_are_provisioned_however_few_tenants_there_are() -> None:
+    contents = shipped_contents()
+    municipalities = [each.code for each in contents.copies.municipalities]
+    assert len(municipalities) == 2
+    assert set(municipalities) <= set(contents.provisioned.codes)
+    assert chosen(contents.provisioned.codes, municipalities, 1) == sorted(municipalities)
+    assert contents.copies.population_source.endswith("架空（デモ）")
 
 
 def test_what_the_demonstration_names_exists() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,14 +11,14 @@ import pytest
 from chukan.platform.mail.relay import RECORD_EVERY
 from chukan.platform.mail.rules import MailEvent, MailState
 from mail.office import Office
+from support.program import ended
 
 PROGRAM = Path(__file__).with_name("relay_and_die.py")
 CITY = [f"contact{number}@city{number}.example.lg.jp" for number in range(2 * RECORD_EVERY + 5)]
 
 
 def relay_that_dies(office: Office, where: str, count: int = 1) -> None:
-    arguments = [sys.executable, str(PROGRAM), office.settings.model_dump_json(), where, str(count)]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    done = ended(PROGRAM, office.settings.model_dump_json(), where, str(count))
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -29,10 +27,10 @@ def relay_that_dies(office: Office, where: str, count: int = 1) -> None:
     [
         ("claimed", 1, 0, 0),
         ("unanswered", 1, 0, 1),
-        ("answered", 1, 1, 1),
-        ("answered", RECORD_EVERY + 1, RECORD_EVERY + 1, 1),
+        pytest.param("answered", 1, 1, 1, marks=pytest.mark.slow),
+        pytest.param("answered", RECORD_EVERY + 1, RECORD_EVERY + 1, 1, marks=pytest.mark.slow),
         ("answered", RECORD_EVERY + 3, RECORD_EVERY + 3, 3),
-        ("recording", 1, RECORD_EVERY, RECORD_EVERY),
+        pytest.param("recording", 1, RECORD_EVERY, RECORD_EVERY, marks=pytest.mark.slow),
         ("recording", 2, 2 * RECORD_EVERY, RECORD_EVERY),
     ],
 )

@@ -16,9 +16,6 @@ import pytest
 
 from repository.tree import AREAS, ROOT, copy_product
 
-# One worker builds, once.
-pytestmark = pytest.mark.xdist_group("packaging")
-
 
 @dataclass(frozen=True)
 class Built:

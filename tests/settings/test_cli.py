@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -15,14 +14,13 @@ from chukan.platform.settings import Settings
 from chukan.platform.settings.cli import config
 from chukan.platform.settings.leaves import leaves
 from chukan.platform.settings.load import LoadedSettings, load, pass_settings
+from support.program import chukan as run_chukan
 
 PRIVATE = "s3cret-and-never-printed"
 
 
 def chukan(*args: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/usr/bin:/bin", "LANG": "en_US.UTF-8", **variables}
-    command = [sys.executable, "-c", "import sys; from chukan.cli import main; sys.exit(main())", *args]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return run_chukan(*args, environment={"PATH": "/usr/bin:/bin", "LANG": "en_US.UTF-8", **variables})
 
 
 def test_check_says_that_all_is_right() -> None:

@@ -30,7 +30,48 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 NARROW: ViewportSize = {"width": 320, "height": 800}
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: How long a page may take before a test gives up, in milliseconds.
-_PATIENCE = 10_000
+_PATIENCE = 30_000
+
+
+# It need not fetch the style sheets once more: of ours none depends on how a screen is turned.
+_RUN_AXE = """async ([tags, within, seen]) => {
+    const given = within.length ? {include: within} : document;
+    const options = {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'], preload: false};
+    if (seen === null) return [(await axe.run(given, options)).violations, []];
+    const known = new Set(seen), fresh = new Map(), places = new Map();
+    const place = (each) => {
+        if (!each || each.nodeType !== Node.ELEMENT_NODE) return '';
+        if (!places.has(each)) {
+            const style = getComputedStyle(each);
+            places.set(each, [place(each.parentNode), each.tagName, each.getAttribute('class'), style.backgroundColor,
+                style.backgroundImage, style.opacity, style.position, style.filter].join(' '));
+        }
+        return places.get(each);
+    };
+    const roots = within.length ? within.flatMap((one) => [...document.querySelectorAll(one)]) : [document.body];
+    for (const root of roots) {
+        const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) {
+            const each = texts.currentNode.parentElement;
+            if (!texts.currentNode.data.trim()) continue;
+            const style = getComputedStyle(each);
+            const look = [place(each), style.color, style.fontSize, style.fontWeight, style.textShadow].join('|');
+            if (!known.has(look) && !fresh.has(look) && each.checkVisibility()) fresh.set(look, each);
+        }
+        // Inputs have no words of their own inside.
+        for (const each of root.querySelectorAll('input, select, textarea')) {
+            const style = getComputedStyle(each);
+            const look = [place(each), style.color, style.fontSize, style.fontWeight, each.disabled].join('|');
+            if (!known.has(look) && !fresh.has(look) && each.checkVisibility()) fresh.set(look, each);
+        }
+    }
+    for (const each of fresh.values()) each.setAttribute('data-fresh-look', '');
+    axe.configure({rules: [{id: 'color-contrast', selector: '[data-fresh-look]'}]});
+    const found = await axe.run(given, {...options, rules: {'color-contrast': {enabled: fresh.size > 0}}});
+    for (const each of fresh.values()) each.removeAttribute('data-fresh-look');
+    axe.configure({rules: [{id: 'color-contrast', selector: '*'}]});
+    return [found.violations, [...fresh.keys()]];
+}"""
 
 
 class Tab:
@@ -51,23 +92,23 @@ class Tab:
         self.page.goto(f"{self.address}{path}")
         return self.page
 
-    def axe(self, *within: str) -> list[str]:
+    def axe(self, *within: str, seen: set[str] | None = None) -> list[str]:
         """Return what axe finds wrong on the page, one line each: rule, what to do, where.
 
-        Selectors in *within* narrow it to parts of a page that was judged as a whole elsewhere.
+        Selectors in *within* narrow it to parts of a page that was judged as a whole elsewhere. Two thirds of its time
+        go into the contrast of colours. With *seen*, contrast is judged of those words alone whose looks are not in
+        it: their colours and letters, and the classes and grounds of all that they lie in. Those looks are then added.
         """
         if not self.page.evaluate("() => 'axe' in window"):
             # Evaluated over the protocol, it is no script of the page, so the content policy stays in force.
             self.page.evaluate(_axe_script())
-        # It need not fetch the style sheets once more: of ours none depends on how a screen is turned.
-        found = self.page.evaluate(
-            """([tags, within]) => axe.run(within.length ? {include: within} : document,
-                {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'], preload: false})""",
-            [_TAGS, list(within)],
-        )
+        found, looks = self.page.evaluate(_RUN_AXE, [_TAGS, list(within), None if seen is None else list(seen)])
+        if seen is not None and not found:
+            # What is wrong is told again wherever it is.
+            seen.update(looks)
         return [
             f"{each['id']}: {each['help']} - {' '.join(map(str, node['target']))}: {node['failureSummary']}"
-            for each in found["violations"]
+            for each in found
             for node in each["nodes"]
         ]
 
@@ -135,8 +176,9 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium is installed (scripts/os-packages)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         chromium = _launched(playwright, program)
         try:

@@ -31,7 +31,7 @@ from chukan.tenants.middleserver.connections.web_views import make_gateway
 from chukan.tenants.middleserver.formats.codes import DepartmentCode, SystemId
 from chukan.tenants.middleserver.transmission.ports import Features
 from chukan.tenants.registry.rules import check_digit
-from support.copies import csv_file, right_row
+from support.copies import FixedMasters, csv_file, right_row
 from support.tenants import provisioned
 from support.vault import Safe
 
@@ -216,8 +216,9 @@ class Entrance:
 
     def __post_init__(self) -> None:
         self.services = opened(
-            self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock, excluded=nothing_excluded
-        )
+            self.settings, lambda _sessions, _vault: Features(), self._stack, self.clock,
+            excluded=nothing_excluded, masters_of=lambda _engine: FixedMasters(),
+        )  # fmt: skip
         self.app = make_gateway(self.services)
         self.systems = Systems(self.safe.actor())
 

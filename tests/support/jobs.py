@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +19,7 @@ from chukan.platform.component import Job
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.jobs.leader import Leader
 from support.database import Database
+from support.program import Started, started
 
 PROGRAM = Path(__file__).parent.parent / "jobs" / "process.py"
 
@@ -39,7 +38,7 @@ class Works:
 
     database: Database
     home: Path
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _processes: list[Started] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.scheduler: Engine = self.database.engine(ProcessKind.SCHEDULER)
@@ -73,16 +72,11 @@ class Works:
         """Let every run have succeeded."""
         self.ask("update platform.job_run set state = 'succeeded', finished_at = now() where finished_at is null")
 
-    def run_process(self, kind: str, **options: object) -> subprocess.Popen[bytes]:
+    def run_process(self, kind: str, **options: object) -> Started:
         """Start a real scheduler or worker over the jobs of ``process.py``."""
         settings = self.database.settings.model_dump_json()
-        log = (self.home / f"{kind}-{len(self._processes)}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), settings, kind, json.dumps({"home": str(self.home), **options})],
-            stderr=log,
-            stdout=log,
-        )
-        log.close()
+        log = self.home / f"{kind}-{len(self._processes)}.log"
+        process = started(PROGRAM, settings, kind, json.dumps({"home": str(self.home), **options}), output=log)
         self._processes.append(process)
         return process
 

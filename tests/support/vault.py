@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from chukan.platform.vault.credentials import VaultCredentials
 from chukan.platform.vault.rules import KeyUse
 from chukan.platform.vault.service import Vault
 from support.database import Database
+from support.program import ended
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -93,5 +93,4 @@ def rotate(safe: Safe, what: str, where: str = "nowhere", count: int = 0) -> sub
     """Run the rotation of *what* (``wrapping``, or a tenant) in a process of its own; see ``rotate_and_die.py``."""
     program = Path(__file__).parent.parent / "vault" / "rotate_and_die.py"
     settings = safe.database.settings.model_dump_json()
-    arguments = [sys.executable, str(program), settings, str(safe.key_file), what, where, str(count)]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    return ended(program, settings, str(safe.key_file), what, where, str(count))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,6 +41,7 @@ from chukan.tenants.registry.errors import TransitionRefused
 from chukan.tenants.registry.successions import close_dissolved
 from chukan.tenants.releases.service import Releaser
 from support.audit import Trail
+from support.program import ended
 from tenants.conftest import APPLIED, LEAVING, NAMES, SCRIPT, STAYING, Place
 
 PROGRAM = Path(__file__).with_name("purge_and_die.py")
@@ -306,8 +305,7 @@ def test_of_two_approved_requests_one_is_carried_out(place: Place, asker: Actor)
 
 def start(place: Place, request: UUID, point: str) -> int:
     """Approve in a process of its own that dies at *point*; return how it ended."""
-    command = [sys.executable, str(PROGRAM), place.settings.model_dump_json(), str(request), point]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = ended(PROGRAM, place.settings.model_dump_json(), str(request), point)
     assert done.returncode == -signal.SIGKILL, done.stderr
     return done.returncode
 

@@ -17,6 +17,7 @@ from chukan import cli
 from chukan.platform.command_line import TranslatedGroup
 from chukan.platform.component import Command, Component
 from chukan.platform.errors import ChukanError, Failure
+from support.program import chukan as run_chukan
 
 PROGRAM = "import sys; from chukan.cli import main; sys.exit(main())"
 PRIVATE = "山田太郎"
@@ -189,8 +190,10 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
 
 
 def test_the_program_ends_with_130_when_it_is_interrupted() -> None:
+    # What starts the tests in the background may have them ignore Ctrl-C.
     code = (
         "import os, signal, sys, click\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from chukan import cli\n"
         "from chukan.platform.component import Command, Component\n"
         "stop = click.Command('stop', callback=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
@@ -203,6 +206,4 @@ def test_the_program_ends_with_130_when_it_is_interrupted() -> None:
 
 
 def program(*args: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, env=variables, check=False
-    )
+    return run_chukan(*args, environment=variables)

@@ -11,8 +11,6 @@ from playwright.sync_api import Dialog, expect
 from chukan.platform.clock import FixedClock
 from support.browser import Browser, Tab
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 COMPONENTS = "/-/components"
 CONFIRM = "/-/components/confirm"
 NOT_THERE = "/-/nowhere"

@@ -31,12 +31,17 @@ PARTS = (
     Part(
         mark("Application servers of the organisations"),
         mark("The processes gateway and worker; each organisation's work runs under its own log-in"),
-        ("jobs-failing", "scheduler-leader-stale"),
+        ("jobs-failing", "scheduler-leader-stale", "night-batch-backlog"),
     ),
     Part(
         mark("Database servers of the organisations"),
         mark("PostgreSQL; a schema and a log-in for each organisation"),
         ("database-reachable", "database-isolation"),
+    ),
+    Part(
+        mark("Connection with the national network"),
+        mark("The exchange of signed messages; the masters and the certificates that it stands on"),
+        ("exchange-oldest-unsent", "exchange-dead-letters", "masters-unapplied", "message-certificates-expiring"),
     ),
     Part(mark("Keys"), mark("The HSM, or in development a file"), ("vault-key-provider", "vault-wrapping-key-age")),
     Part(

@@ -59,7 +59,7 @@ def _backend(
         poller = process_engine(settings.database, ProcessKind.POLLER)
         return console_application(settings, engine, poller, components())
 
-    return Backend(make, run / "console.sock", settings.console.threads, for_group)
+    return Backend(make, run / "console.sock", settings.console.threads, for_group, name="console")
 
 
 def _front(settings: Settings, run: Path, shipped: Path) -> Front:

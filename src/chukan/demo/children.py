@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from http import HTTPStatus
 
 from chukan.demo.front import is_served
 from chukan.demo.installation import Installation
@@ -19,6 +22,7 @@ _LEASE_SECONDS = "5"
 _DRAIN_SECONDS = "10"
 #: Among so many of the newest runs one of the new worker's is looked for.
 _NEWEST_RUNS = 50
+_ANSWER_SECONDS = 5.0
 
 
 def mail_server() -> Program:
@@ -32,6 +36,7 @@ def platform_processes(installation: Installation) -> Sequence[Program]:
         chukan("scheduler", "scheduler", "--lease", _LEASE_SECONDS, ready=_leads(installation)),
         chukan("worker", "worker", "--drain", _DRAIN_SECONDS, ready=_has_worked(installation)),
         chukan("console", "serve", "console", ready=_answers(installation)),
+        Program("gateway", ("-m", "chukan.demo.gateway"), _takes(installation)),
     )
 
 
@@ -76,6 +81,22 @@ def _answers(installation: Installation) -> Callable[[Running], str | None]:
 
     def ready(_console: Running) -> str | None:
         return settings.external_url if is_served(settings) else None
+
+    return ready
+
+
+def _takes(installation: Installation) -> Callable[[Running], str | None]:
+    gateway = installation.settings.gateway
+
+    def ready(_gateway: Running) -> str | None:
+        asked = http.client.HTTPConnection("127.0.0.1", gateway.probe_port, timeout=_ANSWER_SECONDS)
+        try:
+            with closing(asked):
+                asked.request("GET", "/healthz")
+                is_there = asked.getresponse().status == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return None
+        return f"https://{gateway.host}:{gateway.port}" if is_there else None
 
     return ready
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import time
+from datetime import date, time
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -67,6 +67,26 @@ class FirstMail(_Data):
     recipient: str
 
 
+class Municipality(_Data):
+    """A municipality that exchanges data here, and an invented population of it."""
+
+    code: str
+    population: int
+
+
+class ExchangedCopies(_Data):
+    """What `chukan demo copies` does, and for whom: *residents* of each municipality, all of them invented."""
+
+    residents: int
+    packages: int
+    department: str
+    system: str
+    population_as_of: date
+    population_source: str
+    #: The first of them also sends the files with the mistakes.
+    municipalities: tuple[Municipality, ...]
+
+
 class Contents(_Data):
     """All of it."""
 
@@ -75,6 +95,7 @@ class Contents(_Data):
     provisioned: ToProvision
     outage: SundayOutage
     mail: FirstMail
+    copies: ExchangedCopies
 
 
 def contents_of(document: dict[str, Any]) -> Contents:

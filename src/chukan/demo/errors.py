@@ -51,6 +51,14 @@ class Stalled(ChukanError):
     hint = mark("The logs are in {log}. The next `make demo` goes on from here; `make demo-reset` begins anew.")
 
 
+class AnswerUnexpected(ChukanError):
+    """The gateway or the simulated network refused what the demonstration asked of it."""
+
+    code = "demo.answer_unexpected"
+    message = mark("{path} was answered with {status}.")
+    hint = mark("The logs are in the folder of the demonstration; `make demo-reset` begins anew.")
+
+
 class NothingThere(ChukanError):
     """Nothing runs in the folder, or nobody was enrolled in it."""
 

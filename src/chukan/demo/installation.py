@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine
 
+from chukan.demo.network import Network
 from chukan.demo.place import Place, stop_server
 from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import SystemClock
@@ -33,6 +34,8 @@ _DATABASE = "chukan"
 #: Where the console is found if nobody else listens there.
 _CONSOLE_PORT = 8443
 _PROBE_PORT = 9108
+_GATEWAY_PORT = 8444
+_GATEWAY_PROBE_PORT = 9111
 
 
 @dataclass
@@ -66,22 +69,23 @@ class Installation:
 
 
 @contextmanager
-def serving_installation(place: Place, mail_port: int) -> Iterator[Installation]:
+def serving_installation(place: Place, mail_port: int, network: Network) -> Iterator[Installation]:
     """Run the database of *place* with everything in it that a new installation has, and yield its doors.
 
-    Mail is handed over at *mail_port* of this machine.
+    Mail is handed over at *mail_port* of this machine, messages to *network*.
 
     Raises:
         DirectoryUnusable, ServerMissing, ServerNotStarted: the database's server does not start.
     """
     place.prepare()
+    place.cards.prepare()
     cluster = EmbeddedCluster(place.embedded)
     try:
         # It may be adopted: a killed run leaves it.
         cluster.start()
         prepared = DatabaseSettings(name=_DATABASE, secrets_directory=place.system / "secrets", embedded=place.embedded)
         initialise_embedded(cluster, prepared)
-        write_settings(place, cluster, mail_port)
+        write_settings(place, cluster, mail_port, network)
         installation = Installation(own_settings(place))
         try:
             yield installation
@@ -96,7 +100,7 @@ def own_settings(place: Place) -> Settings:
     return load(variables={CONFIG_DIRECTORY: str(place.settings)}, working_directory=place.home).settings
 
 
-def write_settings(place: Place, cluster: EmbeddedCluster, mail_port: int) -> None:
+def write_settings(place: Place, cluster: EmbeddedCluster, mail_port: int, network: Network) -> None:
     """Write the settings file: all processes read it, and commands that CHUKAN_CONFIG_DIRECTORY leads to it."""
     system, reached = place.system, cluster.address()
     tree: dict[str, Mapping[str, object]] = {
@@ -108,6 +112,20 @@ def write_settings(place: Place, cluster: EmbeddedCluster, mail_port: int) -> No
         "vault": {"key_file": str(system / "secrets" / "wrapping-keys.json")},
         "audit": {"sink_directory": str(system / "audit")},
         "mail": {"host": "127.0.0.1", "port": mail_port},
+        "network": {
+            "url": network.url,
+            "ca_file": str(network.ca),
+            "client_certificate_file": str(network.platform),
+        },
+        "gateway": {
+            "port": _free_port(_GATEWAY_PORT),
+            "probe_port": _free_port(_GATEWAY_PROBE_PORT),
+            # The network knows the platform by this one, also when it delivers messages.
+            "certificate_file": str(network.platform),
+            "private_key_file": str(network.platform),
+            "client_ca_file": str(place.cards.authority),
+            "runtime_directory": str(system / "gate"),
+        },
         "console": {"runtime_directory": str(system / "run"), "probe_port": _free_port(_PROBE_PORT)},
         "logs": {"directory": str(place.logs), "level": "info"},
     }

@@ -1,8 +1,9 @@
 """The demonstration's folder: who has it, where in it the installation is, and clearing it.
 
-``lock`` (who runs it), ``processes.json``, ``operators.json``, ``settings/``, ``logs/`` and ``system``, the
-installation itself: the database with keys and seals. ``system`` comes into being whole, by a rename, once the
-database's server has been initialised. Where PostgreSQL's user cannot get in (a checkout below /root), or the
+``lock`` (who runs it), ``processes.json``, ``operators.json``, ``settings/``, ``logs/``, ``network/`` (the simulated
+national network's own), ``cards/`` (the certificates of the municipalities' systems) and ``system``, the installation
+itself: the database with keys and seals. ``system`` comes into being whole, by a rename, once the database's server
+has been initialised. Where PostgreSQL's user cannot get in (a checkout below /root), or the
 path is too long for a socket, ``system`` is a link to a folder below /var/tmp.
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chukan.demo.errors import DemonstrationRuns, FolderOfOthers, FolderUnusable
+from chukan.demo.network import Cards
 from chukan.demo.processes import Processes, Record, end, read_json, record_of, write_json
 from chukan.platform.clock import monotonic
 from chukan.platform.database.embedded import EmbeddedCluster
@@ -33,7 +35,7 @@ _ELSEWHERE = Path("/var/tmp")  # noqa: S108 - mkdtemp makes a folder of our own 
 _ELSEWHERE_PREFIX = "chukan-demo-"
 _FRESH = "system-"
 #: Everything else that the demonstration puts into its folder; the lock goes last, it says whose the folder is.
-_OURS = ("processes.json", "operators.json", "settings", "logs", "system", "lock.json", "lock")
+_OURS = ("processes.json", "operators.json", "settings", "logs", "network", "cards", "system", "lock.json", "lock")
 #: What a demonstration that is told to end may take, before it is killed.
 _END_SECONDS = 90.0
 _LOOK_SECONDS = 0.1
@@ -64,6 +66,16 @@ class Place:
     def operators(self) -> Path:
         """The file of how the invented operators log in."""
         return self.home / "operators.json"
+
+    @property
+    def network(self) -> Path:
+        """The folder of the simulated national network."""
+        return self.home / "network"
+
+    @property
+    def cards(self) -> Cards:
+        """The certificates of the municipalities' systems."""
+        return Cards(self.home / "cards")
 
     @property
     def embedded(self) -> EmbeddedSettings:

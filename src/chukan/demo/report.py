@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import ceil
 
 import click
 
 from chukan.demo.contents import Contents
+from chukan.demo.copies import Told
 from chukan.demo.front import authority
 from chukan.demo.installation import Installation
 from chukan.demo.people import Code, used_codes, ways_in
@@ -73,6 +74,35 @@ def print_ways_in(place: Place, installation: Installation, contents: Contents) 
     print_table(mark("Who can log in here"), columns, rows)
     click.echo(text("Each code works once. New ones:"))
     click.echo(f"  chukan demo code --directory {place.home}")
+
+
+def print_copies(found: Sequence[Told]) -> None:
+    """Print what became of the files of duplicate copies, and what is wrong with those that were refused."""
+    rows = []
+    for each in found:
+        counts = (str(each.standing[name]) for name in ("expected", "in_file", "registered", "faults"))
+        rows.append((each.town, text(each.file.title), *counts, text(_STATES[each.standing["state"]])))
+    columns = (mark("Municipality"), mark("File"), mark("Records announced"), mark("Records in the file"),
+               mark("Records registered"), mark("Mistakes"), mark("Result"))  # fmt: skip
+    print_table(mark("Duplicate copies after the night"), columns, rows)
+    lines = [
+        (text(each.file.title), fault["record"] or "–", _item(fault), fault["reason"],
+         fault["told"], fault["hint"])
+        for each in found for fault in each.faults
+    ]  # fmt: skip
+    headings = (mark("File"), mark("Record"), mark("Item"), mark("Reason code"), mark("What is wrong"),
+               mark("What to do"))  # fmt: skip
+    print_table(mark("Why they were refused"), headings, lines)
+
+
+_STATES = {
+    "registered": mark("all registered"),
+    "refused": mark("refused, all of it"),
+}
+
+
+def _item(fault: Mapping[str, str]) -> str:
+    return f"{fault['name']} ({fault['item']})" if fault["name"] else fault["item"] or "–"
 
 
 def _when(code: Code, now: datetime) -> str:

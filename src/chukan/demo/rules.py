@@ -1,13 +1,17 @@
-"""What the demonstration decides: which Sunday, which organisations, who belongs to which group."""
+"""What the demonstration decides: which Sunday, which organisations, who belongs to which group, which night."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
+from chukan.platform.clock import as_tokyo
+from chukan.tenants.middleserver.operations.rules import NightTerms
 from chukan.tenants.registry.values import ReleaseGroup
 
 _SUNDAY = 6
+_HOUR = timedelta(hours=1)
 #: The prefectures up to this number are served by the data centre in the east.
 _LAST_IN_THE_EAST = "23"
 
@@ -26,6 +30,12 @@ def chosen(codes: Sequence[str], needed: Collection[str], count: int) -> list[st
     others = [code for code in codes if code not in needed][: max(room, 0)]
     taken = {*needed, *others}
     return [code for code in codes if code in taken]
+
+
+def brought_forward(night: NightTerms, now: datetime) -> NightTerms:
+    """Return the terms of a *night* like the ordinary one that is open for an hour from *now* on."""
+    opens = as_tokyo(now).replace(second=0, microsecond=0, tzinfo=None)
+    return replace(night, opens=opens.time(), closes=(opens + _HOUR).time())
 
 
 def group_of(prefecture: str) -> ReleaseGroup:

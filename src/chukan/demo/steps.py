@@ -120,7 +120,7 @@ class Steps:
     def groups(self) -> str:
         """Enter the release group of every organisation that has none."""
         without = [each for each in self._registered() if each.group is None]
-        with _bar(text("Groups of releases"), len(without)) as advance:
+        with bar(text("Groups of releases"), len(without)) as advance:
             for group in ReleaseGroup:
                 own = [each.reference for each in without if group_of(each.prefecture) is group]
                 for start in range(0, len(own), _BATCH):
@@ -136,7 +136,7 @@ class Steps:
         without = {each.reference for each in self._registered() if each.tenant is None}
         new = [reference for reference in references if reference in without]
         script = render(None, _release_before())
-        with _bar(text("Provisioning"), len(new)) as advance, provisioner(settings, actor=ACTOR) as desk:
+        with bar(text("Provisioning"), len(new)) as advance, provisioner(settings, actor=ACTOR) as desk:
             provision(
                 desk, new, script, now=now, actor=ACTOR, workers=_AT_ONCE, progress=lambda _provisioned: advance(1)
             )
@@ -149,7 +149,7 @@ class Steps:
         with engine.connect() as connection:
             due = len(releases.due(driver(connection), int(group), head()))
         releaser = Releaser(engine, names, actor=ACTOR, request=self.installation.request)
-        with _bar(text("Releasing"), due) as advance:
+        with bar(text("Releasing"), due) as advance:
             report = releaser.apply(int(group), workers=_AT_ONCE, progress=lambda _applied: advance(1))
         if report.failed:
             raise SchemasFailed(count=report.failed, revision=head())
@@ -235,7 +235,8 @@ class Steps:
     def _to_provision(self) -> list[str]:
         ids = {each.name: each.reference for each in self._registered() if each.invented}
         unions = [ids[union.name] for union in self.contents.unions[: self.contents.provisioned.unions]]
-        return [*unions, *self.contents.provisioned.codes][: self.size.tenants]
+        needed = [each.code for each in self.contents.copies.municipalities]
+        return chosen([*unions, *self.contents.provisioned.codes], needed, self.size.tenants)
 
     def _state_of(self, message: str) -> MailState:
         with self.installation.engine(ProcessKind.WORKER).connect() as connection:
@@ -261,10 +262,10 @@ def _sunday(outage: SundayOutage, now: datetime) -> Outage:
 
 
 @contextmanager
-def _bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show how far a step is, for as long as it runs; nothing where there is nothing to do, or nobody to look."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console()
-    with Progress(*columns, console=console, disable=total == 0 or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.advance(task, done)
+    with Progress(*columns, console=console, disable=total == 0 or not console.is_terminal, transient=True) as shown:
+        task = shown.add_task(title, total=total)
+        yield lambda done: shown.advance(task, done)

@@ -16,10 +16,14 @@ import click
 
 from chukan.demo.children import mail_server, platform_processes, smtp_port
 from chukan.demo.contents import shipped_contents
-from chukan.demo.installation import Installation, serving_installation
+from chukan.demo.copies import Copies, copies_on
+from chukan.demo.copies import Told as Copied
+from chukan.demo.errors import DemonstrationRuns
+from chukan.demo.installation import Installation, own_settings, serving_installation
+from chukan.demo.network import network_of, simulated_network
 from chukan.demo.place import Place, held
 from chukan.demo.processes import Processes, Running
-from chukan.demo.report import print_open, print_running, print_ways_in
+from chukan.demo.report import print_copies, print_open, print_running, print_ways_in
 from chukan.demo.steps import Size, Steps
 from chukan.platform.clock import monotonic
 from chukan.platform.messages import mark, text
@@ -29,6 +33,8 @@ T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCH_SECONDS = 0.5
+#: Enough for what two municipalities do.
+SMALL = Size(organisations=60, tenants=4)
 
 
 @dataclass
@@ -50,8 +56,10 @@ class _Told:
         click.echo(text("{seconds} s  in all", seconds=_seconds(self.begun)))
 
 
-def bring_up(home: Path, size: Size, *, until_ready: bool) -> None:
+def bring_up(home: Path, size: Size, *, until_ready: bool, copies_alone: bool = False) -> None:
     """Have everything in the folder *home* made, started and shown; then wait, unless *until_ready*.
+
+    With *copies_alone* only what became of the duplicate copies is shown at the end.
 
     Told to end (SIGINT, SIGTERM, SIGHUP), it stops all that it started.
 
@@ -64,7 +72,7 @@ def bring_up(home: Path, size: Size, *, until_ready: bool) -> None:
         try:
             with held(home) as place, ExitStack() as open_:
                 click.echo(text("The demonstration is in {directory}.", directory=place.home))
-                processes = _everything(place, size, open_)
+                processes = _everything(place, size, open_, copies_alone=copies_alone)
                 if not until_ready:
                     _wait(processes)
         except KeyboardInterrupt:
@@ -73,12 +81,37 @@ def bring_up(home: Path, size: Size, *, until_ready: bool) -> None:
     _say_stopped()
 
 
-def _everything(place: Place, size: Size, open_: ExitStack) -> Processes:
+def show_copies(home: Path) -> None:
+    """Show the way of duplicate copies: in the demonstration that runs in *home*, or in a small one made for it.
+
+    Raises:
+        FolderOfOthers, FolderUnusable, ProcessEnded, Stalled, KeyboardInterrupt: as ``bring_up``.
+        DemonstrationRuns: one is only just being made there.
+    """
+    try:
+        bring_up(home, SMALL, until_ready=True, copies_alone=True)
+    except DemonstrationRuns:
+        place = Place(home.resolve())
+        if not place.operators.exists():
+            raise
+        installation, network = Installation(own_settings(place)), network_of(place.logs / "network.out")
+        try:
+            with copies_on(place, installation, shipped_contents(), network) as copies:
+                print_copies(_copy(copies, _Told()))
+        finally:
+            installation.close()
+
+
+def _everything(place: Place, size: Size, open_: ExitStack, *, copies_alone: bool) -> Processes:
     """Make, start and show everything; *open_* stops it."""
     told, processes = _Told(), place.processes()
     open_.callback(processes.stop)
-    mail = told.step(mark("Simulated mail server"), lambda: processes.ready(processes.launch(mail_server())), _where)
-    serving = serving_installation(place, smtp_port(mail))
+    started = processes.launch(mail_server())
+    national = processes.launch(simulated_network(place.network, shipped_contents().copies.packages))
+    mail = told.step(mark("Simulated mail server"), partial(processes.ready, started), _where)
+    told.step(mark("Simulated national network"), partial(processes.ready, national), _where)
+    network = network_of(national.log)
+    serving = serving_installation(place, smtp_port(mail), network)
     installation = told.step(mark("Database server"), lambda: open_.enter_context(serving), partial(_database, place))
     open_.callback(processes.stop)  # once more: all processes end before the database does
     steps = Steps(place, installation, shipped_contents(), size)
@@ -90,9 +123,14 @@ def _everything(place: Place, size: Size, open_: ExitStack) -> Processes:
     for running in launched:
         told.step(mark("Started"), partial(processes.ready, running), _where)
     told.step(mark("Mail"), partial(steps.mail, message), str)
+    with copies_on(place, installation, steps.contents, network) as copies:
+        found = _copy(copies, told)
     told.step(mark("Audit trail"), steps.trail, str)
     told.step(mark("Checks"), steps.checks, str)
     told.end()
+    print_copies(found)
+    if copies_alone:
+        return processes
     print_running(place, processes.running)
     print_open(installation)
     print_ways_in(place, installation, steps.contents)
@@ -108,6 +146,20 @@ def _fill(steps: Steps, told: _Told) -> None:
     told.step(mark("Release to group 1"), partial(steps.release, ReleaseGroup.FIRST), str)
     told.step(mark("Release to group 2"), partial(steps.release, ReleaseGroup.SECOND), str)
     told.step(mark("Outage of next Sunday"), steps.outage, str)
+
+
+def _copy(copies: Copies, told: _Told) -> list[Copied]:
+    """Show the way of duplicate copies, and return what became of the files."""
+    gateway = copies.installation.settings.gateway
+    copies.network.deliver_to(f"https://{gateway.host}:{gateway.port}")
+    told.step(mark("Masters"), copies.masters, str)
+    told.step(mark("Certificates for messages"), copies.certificates, str)
+    told.step(mark("Connected systems"), copies.systems, str)
+    told.step(mark("The exchange at this hour"), copies.gate, str)
+    told.step(mark("Linkage codes"), copies.codes, str)
+    told.step(mark("Files of duplicate copies"), copies.uploads, str)
+    told.step(mark("Night batch"), copies.night, str)
+    return copies.outcome()
 
 
 def _where(running: Running) -> str:

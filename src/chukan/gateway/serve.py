@@ -55,7 +55,7 @@ def backend(settings: Settings, run: Path, features: FeaturesOf, excluded: Exclu
         atexit.register(stack.close)
         return make_gateway(services)
 
-    return Backend(make, run / "gateway.sock", settings.gateway.threads)
+    return Backend(make, run / "gateway.sock", settings.gateway.threads, name="gateway")
 
 
 def front(settings: Settings, run: Path, shipped: Path) -> Front:

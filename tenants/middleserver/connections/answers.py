@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from chukan.platform.clock import as_utc
 from chukan.platform.database.tenant_sessions import TenantSessions
+from chukan.platform.identifiers import TenantId
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.connections import store
 from chukan.tenants.middleserver.connections.errors import KeyReused, RequestUnderWay
@@ -84,6 +85,28 @@ class Answers:
         with self._sessions.begin(system.tenant) as connection:
             store.keep_answer(connection, row, claim, cipher.seal(row, reply.packed()))
         return reply
+
+    def keep(self, system: System, key: str, reply: Reply, *, now: datetime) -> None:
+        """Store *reply* under *key*, which nobody asks under, in place of what stood there."""
+        row = f"{system.tenant}:{key}"
+        content = self._vault.column(system.tenant, "stored_answer", "content").seal(row, reply.packed())
+        digest = self._vault.blind_index(system.tenant, "stored_answer.digest", _digest((reply.body,)))
+        with self._sessions.begin(system.tenant) as connection:
+            store.put_answer(connection, row, digest, content, now=as_utc(now))
+
+    def kept(self, system: System, key: str) -> Reply | None:
+        """Return what was stored under *key* by ``keep``, if it is still kept."""
+        row = f"{system.tenant}:{key}"
+        with self._sessions.begin(system.tenant) as connection:
+            content = store.answer(connection, row)
+        if content is None:
+            return None
+        return Reply.unpacked(self._vault.column(system.tenant, "stored_answer", "content").open(row, content))
+
+    def forget(self, tenant: TenantId, *, now: datetime) -> int:
+        """Remove what was kept for long enough at *now*; return how many answers."""
+        with self._sessions.begin(tenant) as connection:
+            return store.forget_before(connection, as_utc(now) - self._kept)
 
 
 def _digest(parts: Sequence[bytes]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+
+from sqlalchemy import Engine
 
 from chukan.platform.clock import Clock, SystemClock
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.tenant_sessions import TenantSessions
+from chukan.platform.service_hours.services import Service
 from chukan.platform.settings import Settings
 from chukan.platform.vault.credentials import VaultCredentials
 from chukan.platform.vault.providers import key_provider
@@ -16,24 +20,35 @@ from chukan.platform.vault.service import Vault
 from chukan.tenants.limits.budget import RegisteredLimits
 from chukan.tenants.middleserver.connections.answers import Answers
 from chukan.tenants.middleserver.connections.data import shipped_rates, shipped_test_persons
+from chukan.tenants.middleserver.connections.health import probe_of
 from chukan.tenants.middleserver.connections.inquiries import InquiryMessages, Waiting
 from chukan.tenants.middleserver.connections.intake import Intake
 from chukan.tenants.middleserver.connections.provisions import ProvisionMessages
 from chukan.tenants.middleserver.connections.service import Doorkeeper
 from chukan.tenants.middleserver.connections.web import Services
 from chukan.tenants.middleserver.duplicate_copies.copies import Copies
-from chukan.tenants.middleserver.duplicate_copies.ports import LimitedDay
+from chukan.tenants.middleserver.duplicate_copies.ports import LimitedDay, Masters
 from chukan.tenants.middleserver.duplicate_copies.service import Uploads
 from chukan.tenants.middleserver.gate import Gate
 from chukan.tenants.middleserver.inquiries.service import Inquiries
 from chukan.tenants.middleserver.provisions.desk import provisions_over
 from chukan.tenants.middleserver.provisions.ports import ExcludedItems
-from chukan.tenants.middleserver.security.masters.service import Masters
+from chukan.tenants.middleserver.security.masters.in_force import MastersInForce
+from chukan.tenants.middleserver.security.masters.service import Masters as Catalogues
 from chukan.tenants.middleserver.transmission.desk import FeaturesOf, authority_of, reception_for
+
+#: What files of the test mode are checked against, under the gateway's log-in.
+MastersOf = Callable[[Engine], Masters]
 
 
 def opened(
-    settings: Settings, features: FeaturesOf, stack: ExitStack, clock: Clock | None = None, *, excluded: ExcludedItems
+    settings: Settings,
+    features: FeaturesOf,
+    stack: ExitStack,
+    clock: Clock | None = None,
+    *,
+    excluded: ExcludedItems,
+    masters_of: MastersOf = MastersInForce,
 ) -> Services:
     """Return the gateway's services; what they hold open is closed with *stack*.
 
@@ -45,14 +60,15 @@ def opened(
         ConnectionDataMalformed: a file in config/ is wrong.
     """
     engine = stack.enter_context(engine_of(settings.database, ProcessKind.GATEWAY))
-    vault = Vault(engine, key_provider(settings.vault), cache_seconds=settings.vault.cache_seconds)
+    provider = key_provider(settings.vault)
+    vault = Vault(engine, provider, cache_seconds=settings.vault.cache_seconds)
     credentials = VaultCredentials(engine, vault, cache_seconds=settings.vault.cache_seconds)
     sessions = TenantSessions(settings.database, engine, credentials)
     stack.callback(sessions.close)
     uploads = Uploads(sessions, vault, LimitedDay(RegisteredLimits(engine).standing))
     answers = Answers(sessions, vault, kept=timedelta(hours=settings.gateway.answers_kept_hours))
     persons, gate = shipped_test_persons(), Gate(engine)
-    inquiries = Inquiries(sessions, vault, Masters(engine), gate, lambda: authority_of(settings.network))
+    inquiries = Inquiries(sessions, vault, Catalogues(engine), gate, lambda: authority_of(settings.network))
     # Half of the threads are left for the network: it brings the answers that are waited for.
     waiting = Waiting(
         inquiries, seconds=settings.gateway.inquiry_wait_seconds, seats=settings.gateway.threads // 2
@@ -66,7 +82,12 @@ def opened(
     reception = authority = None
     if settings.network.url:
         network = settings.network
-        reception = stack.enter_context(reception_for(network, engine, sessions, vault, features(sessions, vault)))
+        reception = stack.enter_context(
+            reception_for(
+                network, engine, sessions, vault, features(sessions, vault),
+                shut=lambda tenant, now: gate.closed(tenant, Service.SYSTEM, now),
+            )
+        )  # fmt: skip
         authority = authority_of(network)
     return Services(
         clock=clock or SystemClock(),
@@ -75,7 +96,8 @@ def opened(
         answers=answers,
         uploads=uploads,
         copies=Copies(sessions, vault),
-        intake=Intake(sessions, vault, uploads, answers, persons, further=further),
+        intake=Intake(sessions, vault, uploads, answers, persons, masters=masters_of(engine), further=further),
+        probe=probe_of(engine, provider, sessions, settings.console.probe_seconds),
         reception=reception,
         network_authority=authority,
     )

@@ -217,7 +217,7 @@ class TrialFileWrong(ChukanError):
     code = "connections.trial_file_wrong"
     failure = Failure.BAD_INPUT
     message = mark("The test file cannot be used, line {line}: {reason}.")
-    hint = mark("Test files have at most 8 MiB and as many records as announced; nothing was changed.")
+    hint = mark("Test files have at most 8 MiB; nothing was changed.")
 
 
 class GatewayFilesMissing(ChukanError):

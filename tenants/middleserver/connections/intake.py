@@ -17,6 +17,8 @@ from chukan.tenants.middleserver.connections.errors import FileMismatch
 from chukan.tenants.middleserver.connections.rules import Allowed, System, TestPersons
 from chukan.tenants.middleserver.connections.trial import Trial
 from chukan.tenants.middleserver.duplicate_copies.errors import UploadUnknown
+from chukan.tenants.middleserver.duplicate_copies.ports import Masters
+from chukan.tenants.middleserver.duplicate_copies.rules import UploadState
 from chukan.tenants.middleserver.duplicate_copies.service import Uploads
 from chukan.tenants.middleserver.duplicate_copies.store import Upload
 from chukan.tenants.middleserver.duplicate_copies.trail import Caller
@@ -79,14 +81,18 @@ class Intake:
         answers: Answers,
         persons: TestPersons,
         *,
+        masters: Masters,
         further: Mapping[str, Work],
     ) -> None:
-        """Work in tenants' sessions; *persons* are those of the test mode, *further* what others do by message type."""
+        """Work in tenants' sessions; *masters* judge the files of the test mode, whose persons are *persons*.
+
+        *further* is what others do, by message type.
+        """
         self._keys = Keys(sessions, vault)
         self._acquisition = Acquisition(sessions, vault)
         self._uploads = uploads
         self._answers = answers
-        self._trial = Trial(sessions, vault, uploads, persons)
+        self._trial = Trial(sessions, vault, uploads, answers, persons, masters=masters)
         self._persons = persons
         self._work: Mapping[str, Work] = {
             REGISTRATION: Work(Allowed.UPLOADS, self._register),
@@ -124,18 +130,25 @@ class Intake:
         )
         return reply if work.then is None else Reply(200, XML, work.then(request, message, reply.body))
 
+    def trial_report(self, request: Request, upload: Upload) -> Reply | None:
+        """Return the error report of a file that was sent in test mode; None if *upload* was none."""
+        return self._trial.report(request.system, upload)
+
     def _register(self, request: Request, message: Message) -> bytes:
-        """Have a file registered in the coming night; in test mode look at it, and give it up."""
+        """Have a file registered in the coming night; in test mode check it, and give it up."""
         upload = own_upload(self._uploads, request.system, UUID(message.value("AttachmentID")))
         if message.value("AttachedFileName") != upload.name:
             raise FileMismatch(field="AttachedFileName")
         if message.header.mode is MessageMode.TEST:
-            upload = self._trial.run(request.caller, upload, now=request.now)
+            upload = self._trial.run(request.system, request.caller, upload, now=request.now)
         else:
+            self._trial.refuse_test_persons(request.caller, upload)
             upload = self._uploads.complete(request.caller, upload.id, now=request.now)
         root = new_message("SPIRegistrationDeleteAnswer", answer_header(message, REGISTRATION_ANSWER))
         add(root, "AttachmentID", str(upload.id))
-        add(root, "State", upload.state.value)
+        # In test mode what the night would say, of a file that is given up either way.
+        is_wrong = message.header.mode is MessageMode.TEST and upload.faults > 0
+        add(root, "State", UploadState.REFUSED.value if is_wrong else upload.state.value)
         add(root, "Records", upload.expected)
         return render(root)
 

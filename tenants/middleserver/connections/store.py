@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, delete, select, update
+from sqlalchemy import Connection, Row, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from chukan.platform.database.tables import Tenant, TenantState
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.connections.rules import Allowed, System
 from chukan.tenants.middleserver.connections.tables import ConnectedSystem, RequestRate, StoredAnswer
@@ -107,9 +108,31 @@ def forget_answer(connection: Connection, key: str, claim: UUID) -> None:
     connection.execute(delete(StoredAnswer).where(StoredAnswer.key == key, StoredAnswer.claim == claim))
 
 
-def forget_before(connection: Connection, instant: datetime) -> None:
-    """Remove what was begun before *instant*."""
-    connection.execute(delete(StoredAnswer).where(StoredAnswer.at < instant))
+def put_answer(connection: Connection, key: str, digest: bytes, content: bytes, *, now: datetime) -> None:
+    """Store an answer that nobody asked for under *key*, in place of an earlier one."""
+    values = {"digest": digest, "at": now, "claim": func.gen_random_uuid(), "content": content}
+    made = insert(StoredAnswer).values(key=key, **values)
+    connection.execute(made.on_conflict_do_update(index_elements=["key"], set_=values))
+
+
+def answer(connection: Connection, key: str) -> bytes | None:
+    """Return the answer that is stored under *key*."""
+    query = select(StoredAnswer.content).where(StoredAnswer.key == key)
+    content = connection.execute(query).scalar_one_or_none()
+    return None if content is None else bytes(content)
+
+
+def forget_before(connection: Connection, instant: datetime) -> int:
+    """Remove what was begun before *instant*; return how many."""
+    gone = delete(StoredAnswer).where(StoredAnswer.at < instant).returning(StoredAnswer.key)
+    return len(connection.execute(gone).all())
+
+
+def calling(connection: Connection) -> Sequence[TenantId]:
+    """Return the active tenants that have, or had, a connected system."""
+    query = select(ConnectedSystem.tenant).join(Tenant, Tenant.id == ConnectedSystem.tenant)
+    active = query.where(Tenant.state == TenantState.ACTIVE.value).distinct().order_by(ConnectedSystem.tenant)
+    return [TenantId(tenant) for tenant in connection.execute(active).scalars()]
 
 
 def _system(row: Row[Any]) -> System:

@@ -25,7 +25,9 @@ from chukan.platform.identifiers import new_request_id
 from chukan.platform.logs import bind_log_context
 from chukan.platform.messages import language
 from chukan.platform.service_hours.services import Service
-from chukan.tenants.middleserver.connections import errors
+from chukan.platform.web.metrics import count_requests
+from chukan.platform.web.probe import Probe
+from chukan.tenants.middleserver.connections import errors, figures
 from chukan.tenants.middleserver.connections.answers import Answers
 from chukan.tenants.middleserver.connections.inquiries import is_held
 from chukan.tenants.middleserver.connections.intake import Intake, Request
@@ -42,7 +44,7 @@ from chukan.tenants.middleserver.transmission.reception import Reception
 CERTIFICATE, FINGERPRINT = "X-Client-Certificate", "X-Client-Fingerprint"
 _LARGEST = MAX_PIECE_BYTES + 65_536
 _NETWORK = "/network/"
-_MACHINES = frozenset({"/healthz", "/readyz"})
+_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Services:
     uploads: Uploads
     copies: Copies
     intake: Intake
+    probe: Probe
     reception: Reception | None = None
     #: The authority of the network's own certificates: it alone may vouch for who delivers messages.
     network_authority: x509.Certificate | None = None
@@ -97,6 +100,7 @@ def gateway_application(services: Services, blueprints: Mapping[str, RateKind]) 
     """Return the application over *services*, without its addresses; *blueprints* says what is counted as what."""
     app = Flask("gateway", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=_LARGEST)
+    count_requests(app, "gateway")
     _arrive(app, services, blueprints)
     _answer(app, services)
     return app
@@ -163,6 +167,7 @@ def _answer(app: Flask, services: Services) -> None:
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         failure = told(error)
+        g.reason = failure.code
         here: Visit | None = g.get("visit")
         if isinstance(failure, errors.NotAllowed | errors.SenderMismatch) and here is not None and here.asked:
             services.doorkeeper.record_refusal(here.asked.system, failure, request=here.id)
@@ -176,6 +181,10 @@ def _answer(app: Flask, services: Services) -> None:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Tus-Resumable", "1.0.0")
+        if request.path not in _MACHINES:
+            asked = (request.view_args or {}).get("message_type")
+            service = figures.service_of(request.endpoint, asked, services.intake.types)
+            figures.count(service, response.status_code, g.get("reason"))
         return response
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from chukan.platform.clock import as_tokyo
 from chukan.tenants.middleserver.connections import errors, rules
@@ -27,13 +29,27 @@ _FIELDS = frozenset({"name", "form", "information", "dataset", "sha256", "record
 
 def make_gateway(services: Services) -> Flask:
     """Return the gateway over *services*."""
-    return install(gateway_application(services, _KINDS), _ADDRESSES)
+    return install(gateway_application(services, _KINDS), _ADDRESSES, _machines(services))
 
 
-@_ADDRESSES.get("/healthz")
-def healthz() -> Response:
-    """Answer that the process is there."""
-    return Response("ok", content_type="text/plain")
+def _machines(services: Services) -> Blueprint:
+    """Return what machines ask on the loopback: is it there, is it ready, and its figures."""
+    pages = Blueprint("probes", __name__)
+
+    @pages.get("/healthz")
+    def healthz() -> Response:
+        return Response("ok", content_type="text/plain")
+
+    @pages.get("/readyz")
+    def readyz() -> ResponseReturnValue:
+        told, status = services.probe.readiness(services.clock.now())
+        return jsonify(told), status
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        return Response(services.probe.metrics(services.clock.now()), content_type=CONTENT_TYPE_LATEST)
+
+    return pages
 
 
 @_ADDRESSES.post("/if/<message_type>")
@@ -116,8 +132,10 @@ def status(upload: UUID) -> dict[str, object]:
 @_ADDRESSES.get("/uploads/<uuid:upload>/errors")
 def error_report(upload: UUID) -> Response:
     """Tell what is wrong with a file, record by record."""
-    _own(upload)
+    known = _own(upload)
     here = visit()
+    if (tried := here.services.intake.trial_report(here.request, known)) is not None:
+        return Response(tried.body, tried.status, content_type=tried.content_type)
     return _csv(here.services.uploads.error_report(here.request.caller, upload))
 
 

@@ -1,4 +1,4 @@
-"""Reading the shipped nights and retention: ``config/night_batch.toml`` and ``config/retention.toml``."""
+"""Reading what is shipped: ``config/night_batch.toml``, ``config/retention.toml`` and ``config/escalation.toml``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chukan.tenants.middleserver.operations.campaigns.rules import EscalationStep, Lack
 from chukan.tenants.middleserver.operations.errors import OperationsMalformed
 from chukan.tenants.middleserver.operations.rules import NightTerms, Precedence
 
-NIGHTS_FILE, RETENTION_FILE = "night_batch.toml", "retention.toml"
+NIGHTS_FILE, RETENTION_FILE, ESCALATION_FILE = "night_batch.toml", "retention.toml", "escalation.toml"
 _Positive = Annotated[int, Field(gt=0)]
 
 
@@ -54,6 +55,21 @@ class _Retention(_Data):
     keep: tuple[_Keep, ...]
 
 
+class _Step(_Data):
+    days_before_due: Annotated[int, Field(ge=0)]
+    lacks: Lack
+
+
+class _Escalation(_Data):
+    valid_from: date
+    source: str
+    step: Annotated[tuple[_Step, ...], Field(min_length=1)]
+
+
+class _Escalations(_Data):
+    escalation: tuple[_Escalation, ...]
+
+
 @cache
 def shipped_nights() -> tuple[NightTerms, ...]:
     """Return the nights that the program ships; raises ``OperationsMalformed``."""
@@ -84,6 +100,27 @@ def kept_for(what: Kept, day: date) -> timedelta:
     if not held:
         raise OperationsMalformed(file=RETENTION_FILE, reason=f"{what.value}: nothing holds on {day}")
     return timedelta(days=max(held, key=lambda each: each.valid_from).days)
+
+
+def escalation_steps(day: date) -> tuple[EscalationStep, ...]:
+    """Return when who is behind with a campaign, as it holds on *day*: nobody before the first entry.
+
+    Raises:
+        OperationsMalformed: the shipped file is wrong.
+    """
+    held = [each for each in _escalations() if each.valid_from <= day]
+    if not held:
+        return ()
+    newest = max(held, key=lambda each: each.valid_from)
+    return tuple(EscalationStep(each.days_before_due, each.lacks) for each in newest.step)
+
+
+@cache
+def _escalations() -> Sequence[_Escalation]:
+    try:
+        return _Escalations.model_validate(_content(ESCALATION_FILE)).escalation
+    except ValidationError as error:
+        raise _malformed(ESCALATION_FILE, error) from error
 
 
 @cache

@@ -1,6 +1,9 @@
-"""Removing what has served its purpose: error reports, files that were never completed, old projections.
+"""Removing what has expired: error reports, files never completed, settled messages, old projections.
 
-Each step may be killed and run again. Pieces of registered files are gone with their registration.
+Each step may be killed and run again. Pieces of registered files are gone with their registration. How long ids of
+messages are remembered is the protocol's, not ours to choose (``transmission.rules.REMEMBERED``).
+
+Source: A0-161.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.data import Kept, kept_for
 from chukan.tenants.middleserver.operations.rules import Waiting
 from chukan.tenants.middleserver.operations.tenant_settings import SettingName, TenantSettings
+from chukan.tenants.middleserver.transmission.rules import REMEMBERED
+from chukan.tenants.middleserver.transmission.service import Exchange
 
 _log = get_logger(__name__)
 
@@ -42,6 +47,7 @@ class Swept:
     error_reports: int
     abandoned: int
     projections: int
+    messages: int
 
 
 class Retention:
@@ -64,9 +70,14 @@ class Retention:
             self._guarded(each.tenant, lambda: self._abandoned(each, before[Kept.ABANDONED_UPLOADS], now))  # noqa: B023 - called at once
             for each in begun
         )
+        exchange = Exchange(self._actor, self._sessions)
+        messages = sum(
+            self._guarded(tenant, lambda: exchange.forget(tenant, before=now - REMEMBERED))  # noqa: B023 - called at once
+            for tenant in exchange.exchanging()
+        )
         with self._actor.engine.begin() as connection:
             forgotten = store.prune_projections(connection, before[Kept.UPLOAD_PROJECTIONS])
-        return Swept(removed, cancelled, forgotten)
+        return Swept(removed, cancelled, forgotten, messages)
 
     @staticmethod
     def _guarded(tenant: UUID, act: Callable[[], int]) -> int:

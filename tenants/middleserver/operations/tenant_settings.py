@@ -2,7 +2,7 @@
 
 Settings stand in ``tenant_setting`` with the instant from which they hold; a change is a later row.
 
-Source: A0-099.
+Source: A0-161.
 """
 
 from __future__ import annotations

@@ -1,35 +1,39 @@
-"""The pages of the night batch, of the day's uploads, and of campaigns: counts by organisation, never any content.
+"""The pages of the night batch and of the day's uploads: counts by organisation, never any content.
 
 They read what the worker shows in the shared schema; the console has no way into an organisation's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
-from flask import abort, request
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import SelectField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are of the version before it
 
 from chukan.platform.clock import as_tokyo
 from chukan.platform.messages import mark, text
 from chukan.platform.web import PageSet, here, page
 from chukan.platform.web.cells import Mark, Status
-from chukan.platform.web.charts import BarChart, Series
-from chukan.platform.web.listing import Column, Listing, Order
+from chukan.platform.web.listing import Column, FilterForm, Listing, Order
+from chukan.platform.web.values import number
 from chukan.tenants.middleserver.operations import page_store, store
-from chukan.tenants.middleserver.operations.campaigns import store as campaign_store
-from chukan.tenants.middleserver.operations.campaigns.rules import Campaign, Readiness, Standing, is_done
-from chukan.tenants.middleserver.operations.campaigns.service import OrganisationProgress, progress_of
-from chukan.tenants.middleserver.operations.campaigns.words import told_readiness
-from chukan.tenants.middleserver.operations.page_store import DayUse
-from chukan.tenants.middleserver.operations.store import Part
+from chukan.tenants.middleserver.operations.campaigns import web as campaigns
+from chukan.tenants.middleserver.operations.campaigns.web import Share
+from chukan.tenants.middleserver.operations.page_store import DayUse, NamedPart, PartKind
+from chukan.tenants.middleserver.operations.service import LEASE
+from chukan.tenants.middleserver.operations.store import Part, Run
 from chukan.tenants.middleserver.operations.words import told_part, told_run
 
 READ = "operations:batch:read"
-CAMPAIGNS_READ = "campaigns:campaign:read"
 _NIGHTS = 14
-#: As many organisations have a bar; the list has all.
-_BARS = 12
+#: As many organisations have bars; the list has all.
+_BARS = 20
+#: From so many percent of a limit on, the bar says that little is left.
+_NEARLY = 80
 
 pages = PageSet("operations", __name__)
 
@@ -40,12 +44,27 @@ _PART_MARKS = {
     "carried_over": Mark.WARNING,
     "failed": Mark.ERROR,
 }
-_READINESS_MARKS = {
-    Readiness.READY: Mark.OK,
-    Readiness.UNDER_WAY: Mark.RUNNING,
-    Readiness.NOT_BEGUN: Mark.WAITING,
-    Readiness.OVERDUE: Mark.ERROR,
+_KINDS: Mapping[PartKind, str] = {
+    PartKind.ALL: mark("Any state of a turn"),
+    PartKind.MARKED: mark("With errors"),
+    PartKind.RUNNING: mark("has its turn"),
+    PartKind.WAITING: mark("waits for its turn"),
+    PartKind.FINISHED: mark("all registered"),
+    PartKind.CARRIED_OVER: mark("carried over to the next night"),
 }
+_KIND_MARKS = {
+    PartKind.MARKED: Mark.ERROR,
+    PartKind.RUNNING: Mark.RUNNING,
+    PartKind.WAITING: Mark.WAITING,
+    PartKind.FINISHED: Mark.OK,
+    PartKind.CARRIED_OVER: Mark.WARNING,
+}
+
+
+class NightFilters(FilterForm):
+    """Which organisations of the night are listed."""
+
+    show = SelectField(mark("State of the turn"), choices=[SelectChoice(kind, words) for kind, words in _KINDS.items()])
 
 
 def _part_state(part: Part) -> Status:
@@ -58,59 +77,126 @@ def _part_state(part: Part) -> Status:
 def _under_way(part: Part) -> str | None:
     if not part.current_expected:
         return None
-    return text("{records} of {expected} records", records=part.current_records, expected=part.current_expected)
+    return text(
+        "{records} of {expected} records", records=number(part.current_records), expected=number(part.current_expected)
+    )
+
+
+def _named(each: NamedPart | DayUse) -> str:
+    return f"{each.name or ''} {each.organisation}".strip()
 
 
 PART_COLUMNS = (
-    Column[Part]("organisation", mark("Organisation"), lambda part: part.organisation),
-    Column[Part]("state", mark("State"), _part_state),
-    Column[Part]("progress", mark("File under way"), _under_way),
-    Column[Part]("registered", mark("Files registered"), lambda part: part.registered),
-    Column[Part]("refused", mark("Files refused"), lambda part: part.refused),
-    Column[Part]("remaining", mark("Files left"), lambda part: part.remaining),
-    Column[Part]("records", mark("Records registered"), lambda part: part.records),
-    Column[Part]("nights_carried", mark("Nights carried over"), lambda part: part.nights_carried),
-    Column[Part]("failure", mark("Error code"), lambda part: part.failure),
+    Column[NamedPart]("organisation", mark("Organisation"), _named),
+    Column[NamedPart]("state", mark("State"), _part_state),
+    Column[NamedPart]("failure", mark("Error code"), lambda part: part.failure),
+    Column[NamedPart]("progress", mark("File under way"), _under_way),
+    Column[NamedPart]("registered", mark("Files registered"), lambda part: part.registered, numeric=True),
+    Column[NamedPart]("refused", mark("Files refused"), lambda part: part.refused, numeric=True),
+    Column[NamedPart]("remaining", mark("Files left"), lambda part: part.remaining, numeric=True),
+    Column[NamedPart]("records", mark("Records registered"), lambda part: part.records, numeric=True),
+    Column[NamedPart]("nights_carried", mark("Nights carried over"), lambda part: part.nights_carried, numeric=True),
 )
 
 
 @pages.get("/night-batch", needs=READ, menu=(mark("Night batch"), 40))
 def night_batch() -> ResponseReturnValue:
     """Show the newest night as it goes on, and the nights before it."""
-    with here().engine.connect() as connection:
+    visit = here()
+    with visit.engine.connect() as connection:
         runs = store.runs(connection, limit=_NIGHTS)
         oldest, organisations = store.oldest_waiting(connection)
+        counted = page_store.part_counts(connection, runs[0].night) if runs else {}
+    listing = _parts_listing(runs[0] if runs else None)
+    if (file := listing.csv()) is not None:
+        return file
+    newest = runs[0] if runs else None
+    done = counted.get(PartKind.FINISHED, 0)
+    return page(
+        "operations/night_batch.html",
+        listing.status,
+        listing=listing,
+        nights=[(run.night, _run_state(run), run.started_at, run.ended_at, run.closes_at) for run in runs],
+        night=newest and newest.night,
+        state=newest and _run_state(newest),
+        closes_at=newest and newest.closes_at,
+        silent=_silent(newest),
+        share=Share(done, counted.get(PartKind.ALL, 0)),
+        figures=_figures(counted),
+        oldest=oldest,
+        organisations=organisations,
+        now=visit.now,
+    )
 
-    def fetch(_order: Order, limit: int, offset: int) -> tuple[Sequence[Part], None]:
-        if not runs:
-            return [], None
+
+def _parts_listing(newest: Run | None) -> Listing[NamedPart]:
+    filters = NightFilters(request.args)
+
+    def fetch(_order: Order, limit: int, offset: int) -> tuple[Sequence[NamedPart], int]:
+        if newest is None:
+            return [], 0
         with here().engine.connect() as connection:
-            return store.parts(connection, runs[0].night, limit=limit, offset=offset), None
+            return page_store.parts(
+                connection, newest.night, PartKind(filters.show.data or ""), limit=limit, offset=offset
+            )
 
-    listing = Listing(
+    return Listing(
         "night-parts",
         mark("The newest night by organisation"),
         PART_COLUMNS,
         fetch,
         query=request.args,
         order=Order("organisation"),
+        filters=filters,
         empty=mark("No organisation had a turn."),
     )
-    if (file := listing.csv()) is not None:
-        return file
-    nights = [
-        (run.night, Status(Mark.RUNNING if run.state == "running" else Mark.OK, told_run(run.state)),
-         run.started_at, run.ended_at, run.closes_at)
-        for run in runs
-    ]  # fmt: skip
-    return page(
-        "operations/night_batch.html",
-        listing=listing,
-        nights=nights,
-        oldest=oldest,
-        organisations=organisations,
-        now=here().now,
-    )
+
+
+def _run_state(run: Run) -> Status:
+    return Status(Mark.RUNNING if run.state == "running" else Mark.OK, told_run(run.state))
+
+
+def _silent(run: Run | None) -> int:
+    """Return for how many seconds nobody was heard of who works on the night, 0 while that is as it should be."""
+    is_silent = run is not None and run.state == "running" and run.silent > LEASE
+    return run.silent // timedelta(seconds=1) if run is not None and is_silent else 0
+
+
+def _figures(counted: Mapping[PartKind, int]) -> Sequence[tuple[Status, int, str]]:
+    """Return how many organisations there are of each kind, and where they are listed; the errors always first."""
+    return [
+        (Status(_KIND_MARKS[kind], text(_KINDS[kind])), counted[kind], url_for(".night_batch", show=kind.value))
+        for kind in _KIND_MARKS
+        if counted.get(kind)
+    ]
+
+
+def remarks(use: DayUse) -> Sequence[Status]:
+    """Return what is to be said of *use*: that it is exempted, has no limit, or has used nearly all of it."""
+    said = [Status(Mark.INFO, text("exempted"))] if use.exempt else []
+    if use.limit is None:
+        return [*said, Status(Mark.WARNING, text("no limit can be computed"))]
+    return [*said, Status(Mark.WARNING, text("nearly used up"))] if use.share >= _NEARLY else said
+
+
+USE_COLUMNS = (
+    Column[DayUse]("organisation", mark("Organisation"), _named),
+    Column[DayUse]("files", mark("Files"), lambda use: use.files, numeric=True),
+    Column[DayUse]("records", mark("Records used"), lambda use: use.records, numeric=True),
+    Column[DayUse]("most_records", mark("Limit of records"), lambda use: use.limit and use.limit.records, numeric=True),
+    Column[DayUse]("kb", mark("KB used"), lambda use: use.kb, numeric=True),
+    Column[DayUse]("most_kb", mark("Limit of KB"), lambda use: use.limit and use.limit.kb, numeric=True),
+    Column[DayUse]("remarks", mark("Remarks"), lambda use: remarks(use) or None),
+)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """An organisation's use of both limits as bars: percent, words and how near the limit is."""
+
+    named: str
+    bars: Sequence[tuple[float, str, str]]
+    remarks: Sequence[Status]
 
 
 @pages.get("/uploads", needs=READ, menu=(mark("Uploads of the day"), 41))
@@ -119,107 +205,42 @@ def uploads() -> ResponseReturnValue:
     day = as_tokyo(here().now).date()
     with here().engine.connect() as connection:
         uses = page_store.uses(connection, day)
-    return page("operations/uploads.html", chart=use_chart(uses), rows=[_use_row(use) for use in uses], day=day)
 
-
-def use_chart(uses: Sequence[DayUse]) -> BarChart:
-    """Return how much of their limits (in percent) those used who used most."""
-    shown = sorted(uses, key=lambda use: -use.share)[:_BARS]
-    return BarChart(
-        id="uses",
-        title=text("Share of the day's limits used"),
-        summary=text("{count} organisations have uploaded today.", count=len(uses)),
-        labels=[use.organisation for use in shown],
-        series=[
-            Series(text("Records used"), [use.records_share for use in shown]),
-            Series(text("Size used"), [use.size_share for use in shown]),
-        ],
-        unit="%",
-    )
-
-
-def _use_row(use: DayUse) -> Sequence[object]:
-    marked = Status(Mark.INFO, text("exempted")) if use.exempt else None
-    if use.limit is None:
-        marked = Status(Mark.WARNING, text("no limit can be computed"))
-    limit = use.limit
-    return (use.organisation, use.files, use.records, limit.records if limit else None, use.kb,
-            limit.kb if limit else None, marked)  # fmt: skip
-
-
-@pages.get("/campaigns", needs=CAMPAIGNS_READ, menu=(mark("Campaigns"), 42))
-def campaigns() -> ResponseReturnValue:
-    """List the campaigns."""
-    with here().engine.connect() as connection:
-        found = campaign_store.campaigns(connection)
-    return page("operations/campaigns.html", campaigns=found)
-
-
-@pages.get("/campaigns/<revision>", needs=CAMPAIGNS_READ)
-def campaign(revision: str) -> ResponseReturnValue:
-    """Show how far every organisation is with every number."""
-    with here().engine.connect() as connection:
-        found = next((each for each in campaign_store.campaigns(connection) if each.revision == revision), None)
-        if found is None:
-            abort(404)
-        progress = progress_of(connection, found, as_tokyo(here().now).date())
-    columns = _progress_columns(found)
-
-    def fetch(_order: Order, limit: int, offset: int) -> tuple[Sequence[OrganisationProgress], int]:
-        rows = sorted(progress, key=lambda each: (each.readiness is not Readiness.OVERDUE, each.prefecture))
-        return rows[offset : offset + limit], len(rows)
+    def fetch(_order: Order, limit: int, offset: int) -> tuple[Sequence[DayUse], int]:
+        return uses[offset : offset + limit], len(uses)
 
     listing = Listing(
-        "campaign-progress",
-        mark("Progress by organisation and number"),
-        columns,
+        "uploads",
+        mark("Uploads by organisation"),
+        USE_COLUMNS,
         fetch,
         query=request.args,
         order=Order("organisation"),
-        empty=mark("No organisation is active."),
+        empty=mark("Nothing was uploaded today."),
     )
     if (file := listing.csv()) is not None:
         return file
-    return page("operations/campaign.html", listing=listing, campaign=found, counts=_counts(progress))
+    return page("operations/uploads.html", listing=listing, fullest=fullest(uses), day=day, organisations=len(uses))
 
 
-def _counts(progress: Sequence[OrganisationProgress]) -> Sequence[tuple[Status, int]]:
-    return [
-        (Status(_READINESS_MARKS[each], told_readiness(each)), sum(one.readiness is each for one in progress))
-        for each in Readiness
-    ]
+def fullest(uses: Sequence[DayUse]) -> Sequence[Bars]:
+    """Return the bars of those who have used most of either limit, the fullest first."""
+    shown = sorted(uses, key=lambda use: -use.share)[:_BARS]
+    return [Bars(_named(use), _bars(use), remarks(use)) for use in shown]
 
 
-def _progress_columns(found: Campaign) -> Sequence[Column[OrganisationProgress]]:
-    def cell(information: int) -> Column[OrganisationProgress]:
-        def value(each: OrganisationProgress) -> Status:
-            standing = next(one for one in each.standings if one.information == information)
-            return _number_state(standing)
-
-        return Column(f"number_{information}", f"#{information}", value)
-
-    return (
-        Column[OrganisationProgress]("organisation", mark("Organisation"), _named),
-        Column[OrganisationProgress](
-            "readiness", mark("Readiness"),
-            lambda each: Status(_READINESS_MARKS[each.readiness], told_readiness(each.readiness)),
-        ),
-        *(cell(number.information) for number in found.numbers),
-    )  # fmt: skip
+def _bars(use: DayUse) -> Sequence[tuple[float, str, str]]:
+    if use.limit is None:
+        return [(0, number(use.records), "none"), (0, number(use.kb), "none")]
+    told = ((use.records, use.limit.records, use.records_share), (use.kb, use.limit.kb, use.size_share))
+    return [(share, f"{number(used)} / {number(most)} ({share} %)", _how(share)) for used, most, share in told]
 
 
-def _named(each: OrganisationProgress) -> str:
-    return f"{each.name} {each.organisation}"
+def _how(share: float) -> str:
+    if share > 100:  # only exempted ones reach that
+        return "error"
+    return "warning" if share >= _NEARLY else "info"
 
 
-def _number_state(standing: Standing) -> Status:
-    if is_done(standing):
-        return Status(Mark.OK, text("{count} registered", count=standing.records))
-    if standing.waiting:
-        return Status(Mark.RUNNING, text("{count} files wait", count=standing.waiting))
-    if standing.refused:
-        return Status(Mark.ERROR, text("refused"))
-    return Status(Mark.WAITING if standing.mandatory else Mark.OFF, text("nothing yet"))
-
-
+campaigns.declare(pages)
 PAGES = pages.done()

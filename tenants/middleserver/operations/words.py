@@ -15,7 +15,7 @@ PART_WORDS = MappingProxyType(
         "failed": mark("could not be worked on"),
     }
 )
-RUN_WORDS = MappingProxyType({"running": mark("under way"), "finished": mark("over")})
+RUN_WORDS = MappingProxyType({"running": mark("the night is being worked on"), "finished": mark("over")})
 
 
 def told_part(state: str) -> str:

@@ -12,6 +12,7 @@ from chukan.platform.settings import Settings
 from chukan.tenants.middleserver.security.certificates import cli as certificates_cli
 from chukan.tenants.middleserver.security.certificates import store as certificates
 from chukan.tenants.middleserver.security.certificates.rules import LIVING, KeyState
+from chukan.tenants.middleserver.security.certificates.web import PAGES
 from chukan.tenants.middleserver.security.checks import Ending, judge_certificates, judge_masters
 from chukan.tenants.middleserver.security.desk import Connect
 from chukan.tenants.middleserver.security.masters import cli as masters_cli
@@ -21,7 +22,7 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 def component(settings: Callable[[], Settings], connect: Connect) -> Component:
-    """Return commands and checks; *connect* opens the way to the network and to the exchange of messages."""
+    """Return commands, pages and checks; *connect* opens the way to the network and to the exchange of messages."""
 
     def expiring(now: datetime) -> CheckResult:
         with engine_of(settings().database, ProcessKind.POLLER) as engine, engine.connect() as connection:
@@ -37,6 +38,7 @@ def component(settings: Callable[[], Settings], connect: Connect) -> Component:
     return Component(
         name="middleserver-security",
         commands=(Command(masters_cli.commands(connect)), Command(certificates_cli.commands(connect))),
+        pages=(PAGES,),
         checks=(
             Check("message-certificates-expiring", "message-certificates-expiring", _TIMEOUT, expiring),
             Check("masters-unapplied", "masters-unapplied", _TIMEOUT, unapplied),

@@ -2,6 +2,8 @@
 
 Signed is by ES256; encrypted by ECDH-ES+A256KW and A256GCM around the signed text. What names another algorithm,
 compresses, or claims a header that is not agreed, is refused before any key is touched.
+
+Source: A0-159 (signing, verifying, encrypting, decrypting).
 """
 
 from __future__ import annotations

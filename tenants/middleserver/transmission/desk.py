@@ -25,7 +25,7 @@ from chukan.tenants.middleserver.security.desk import Peers as SecurityPeers
 from chukan.tenants.middleserver.transmission.adapters.https import HttpsNetwork
 from chukan.tenants.middleserver.transmission.errors import NetworkFilesUnusable, NetworkNotSet
 from chukan.tenants.middleserver.transmission.network_keys import PinnedKeys
-from chukan.tenants.middleserver.transmission.ports import Features
+from chukan.tenants.middleserver.transmission.ports import Features, Shut
 from chukan.tenants.middleserver.transmission.reception import Reception
 from chukan.tenants.middleserver.transmission.relay import Relay, RelayPolicy
 from chukan.tenants.middleserver.transmission.sending import Peers, Sender
@@ -119,11 +119,20 @@ def desk_for(actor: Actor, settings: Settings) -> Iterator[TransmissionDesk]:
 
 @contextmanager
 def reception_for(
-    settings: NetworkSettings, engine: Engine, sessions: TenantSessions, vault: Vault, features: Features
+    settings: NetworkSettings,
+    engine: Engine,
+    sessions: TenantSessions,
+    vault: Vault,
+    features: Features,
+    *,
+    shut: Shut = lambda _tenant, _now: None,
 ) -> Iterator[Reception]:
-    """Lend what takes the network's messages, for as long as the gateway runs; raises as ``way``."""
+    """Lend what takes the network's messages while *shut* tells nothing, as long as the gateway runs.
+
+    Raises as ``way``.
+    """
     with way(settings) as (_network, keys):
-        yield Reception(engine, sessions, vault, keys.public_key, features)
+        yield Reception(engine, sessions, vault, keys.public_key, features, shut=shut)
 
 
 def authority_of(settings: NetworkSettings) -> x509.Certificate:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from chukan.platform.errors import ChukanError, Failure
 from chukan.platform.messages import mark
+from chukan.tenants.middleserver.gate import Closed
 from chukan.tenants.middleserver.transmission.rules import Reason
 
 
@@ -128,3 +131,17 @@ class NotHere(ChukanError):
         """Answer with *status* (of HTTP); *detail* is for the log."""
         super().__init__(detail=detail)
         self.status = status
+
+
+class NotOpen(NotHere):
+    """The receiving service is closed to the organisation; the message stays with the network, and comes again."""
+
+    code = "transmission.not_open"
+    failure = Failure.UNAVAILABLE
+    retryable = True
+    message = mark("Messages of the network are not taken while the service is closed.")
+
+    def __init__(self, closed: Closed) -> None:
+        """Refuse because of *closed*."""
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, closed.reason.value)
+        self.next_opening = closed.next_opening

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.formats.messages import Message
+from chukan.tenants.middleserver.gate import Closed
 from chukan.tenants.middleserver.transmission.rules import Reason
 
 
@@ -63,6 +64,8 @@ class Settled:
     detail: str
 
 
+#: Tells why nothing is taken for a tenant at an instant (UTC), or None: the gate, asked for the network's messages.
+Shut = Callable[[TenantId, datetime], Closed | None]
 #: Has the effect of a message, in the transaction that takes it; raises ContentRefused before it has any.
 Handler = Callable[[Connection, Received], None]
 #: Is told what became of a message that left, in the transaction that writes the receipt down.

@@ -47,9 +47,9 @@ from chukan.tenants.middleserver.security.jose import (
 )
 from chukan.tenants.middleserver.transmission import inbox_store, shared_store
 from chukan.tenants.middleserver.transmission import outbox_store as store
-from chukan.tenants.middleserver.transmission.errors import ContentRefused, NotHere, Refused
+from chukan.tenants.middleserver.transmission.errors import ContentRefused, NotHere, NotOpen, Refused
 from chukan.tenants.middleserver.transmission.inbox_store import Incoming
-from chukan.tenants.middleserver.transmission.ports import Answer, Features, Received
+from chukan.tenants.middleserver.transmission.ports import Answer, Features, Received, Shut
 from chukan.tenants.middleserver.transmission.receipts import Receipt, digest_of, written
 from chukan.tenants.middleserver.transmission.rules import (
     ALARMING,
@@ -102,15 +102,26 @@ class Reception:
     """What ``POST /network/messages`` does; for many threads."""
 
     def __init__(
-        self, engine: Engine, sessions: TenantSessions, vault: Vault, public_key: PublicKeys, features: Features
+        self,
+        engine: Engine,
+        sessions: TenantSessions,
+        vault: Vault,
+        public_key: PublicKeys,
+        features: Features,
+        *,
+        shut: Shut = lambda _tenant, _now: None,
     ) -> None:
-        """Take messages under the log-in of *engine*; *public_key* gives the network's keys."""
+        """Take messages under the log-in of *engine*; *public_key* gives the network's keys.
+
+        While *shut* tells of an organisation why, nothing is taken for it.
+        """
         self._engine = engine
         self._sessions = sessions
         self._vault = vault
         self._keys = Keys(sessions, vault)
         self._public_key = public_key
         self._features = features
+        self._shut = shut
 
     def receive(self, body: bytes, peer: str, *, now: datetime) -> Answer:
         """Return the status and the signed receipt for *body*, which the caller with the certificate of *peer* sent.
@@ -121,6 +132,9 @@ class Reception:
         """
         try:
             delivery = self._located(body, peer, now)
+        except NotOpen as error:
+            _log.info("transmission.delivery_not_open", reason=error.detail, exc_info=error)
+            return Answer(error.status, b"")
         except NotHere as error:
             _log.error("transmission.delivery_not_taken", reason="no receipt can be given", exc_info=error)
             return Answer(error.status, b"")
@@ -143,6 +157,9 @@ class Reception:
                 raise NotHere(403, "no organisation has the key that the message is encrypted to")
             if shared_store.stopped(connection, tenant) is not None:
                 raise NotHere(503, "the exchange is stopped")
+        # The gate (the one place that knows organisation, service and instant): what is closed stays with the network.
+        if (closed := self._shut(tenant, now)) is not None:
+            raise NotOpen(closed)
         try:
             who = identity(self._keys, tenant, now)
         except NoActiveCertificate as error:

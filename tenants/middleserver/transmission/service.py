@@ -180,8 +180,16 @@ class Exchange:
             if not shared_store.resume(unit.connection, tenant, actor=self._actor.name):
                 raise NotStopped
 
+    def exchanging(self) -> Sequence[TenantId]:
+        """Return the active organisations that have exchanged messages."""
+        with self._actor.engine.connect() as connection:
+            return shared_store.exchanging(connection)
+
     def forget(self, tenant: TenantId, *, before: datetime) -> int:
-        """Delete what was settled before *before*, which is at least ``REMEMBERED`` ago; return how many messages."""
+        """Delete what was settled before *before*, which is at least ``REMEMBERED`` ago; return how many messages.
+
+        Source: A0-161.
+        """
         with self._sessions.begin(tenant) as connection:
             return store.forget(connection, before)
 

@@ -87,6 +87,17 @@ def look_later(connection: Connection, seen: Due, kind: str, after: timedelta) -
     connection.execute(delete(DueRow).where(DueRow.id.in_(seen.marks)))
 
 
+def exchanging(connection: Connection) -> Sequence[TenantId]:
+    """Return the active tenants that have exchanged messages: those of whose exchange something was ever told."""
+    query = (
+        select(ExchangeStandingRow.tenant)
+        .join(Tenant, Tenant.id == ExchangeStandingRow.tenant)
+        .where(Tenant.state == TenantState.ACTIVE.value)
+        .order_by(ExchangeStandingRow.tenant)
+    )
+    return [TenantId(tenant) for tenant in connection.execute(query).scalars()]
+
+
 def stand(connection: Connection, tenant: TenantId, counts: Counts) -> None:
     """Tell how the exchange with *tenant* stands."""
     values = {

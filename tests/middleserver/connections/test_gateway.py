@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,9 +15,16 @@ import pytest
 from lxml import etree
 from werkzeug.test import TestResponse
 
+from chukan.platform.database.roles import ProcessKind
 from chukan.tenants.middleserver.connections import errors
 from chukan.tenants.middleserver.connections.data import shipped_rates
+from chukan.tenants.middleserver.connections.desk import opened
+from chukan.tenants.middleserver.connections.retention import sweep
 from chukan.tenants.middleserver.connections.rules import Allowed, RateKind, rate_on
+from chukan.tenants.middleserver.connections.web_views import make_gateway
+from chukan.tenants.middleserver.duplicate_copies.rules import FileForm
+from chukan.tenants.middleserver.transmission.ports import Features
+from support.copies import Row, csv_file, organisation, right_row, xml_file
 from support.gateway import (
     DEPARTMENT,
     NOW,
@@ -23,6 +34,7 @@ from support.gateway import (
     announcement,
     code_request,
     file_of,
+    nothing_excluded,
     registration,
 )
 
@@ -246,21 +258,94 @@ def test_over_the_rate_an_organisation_waits_and_others_do_not(entrance: Entranc
     assert caller.message("IF_FGU_X0011_R01", body).status_code == 200
 
 
-def test_test_mode_reads_a_file_of_test_persons_and_gives_it_up(entrance: Entrance, caller: Caller) -> None:
-    content = file_of(3, first=999_999_999_999_001).replace(b"\r\n999999999999", b"\r\n")
-    upload = caller.uploaded(content, 3)
-    answer = caller.register(upload, mode="1")
+TEST_PERSON = "999999999999001"
+
+
+def trial(caller: Caller, rows: Sequence[Row], *, form: FileForm = FileForm.CSV, expected: int = 0) -> tuple[str, Any]:
+    """Send *rows* in test mode; return the upload's address and the answer."""
+    content = csv_file(rows) if form is FileForm.CSV else xml_file(rows)
+    name = f"trial_001.{form.value}"
+    upload = caller.announce(content, expected or len(rows), name=name, form=form.value).headers["Location"]
+    assert caller.send(upload, content).status_code == 204
+    answer = caller.register(upload, mode="1", name=name)
     assert answer.status_code == 200, answer.data.decode()
-    root = etree.fromstring(answer.data)
+    return upload, etree.fromstring(answer.data)
+
+
+def test_test_mode_checks_a_file_of_test_persons_and_gives_it_up(entrance: Entrance, caller: Caller) -> None:
+    upload, root = trial(caller, [right_row(1, address=TEST_PERSON), right_row(2, address="999999999999999")])
     assert (root.findtext("MessageHeader/MSGMode"), root.findtext("State")) == ("1", "cancelled")
+    assert json.loads(caller.ask("GET", upload).data)["faults"] == 0
+    assert caller.ask("GET", f"{upload}/errors").data.count(b"\r\n") == 1
     assert entrance.count(caller.tenant, "select count(*) from {}.copy_day where records > 0") == 0
-    assert error_of(caller.register(upload)) == "duplicate_copies.upload_closed"
+    assert entrance.count(caller.tenant, "select count(*) from {}.duplicate_copy") == 0
+    assert error_of(caller.register(upload, name="trial_001.csv")) == "duplicate_copies.upload_closed"
+
+
+@pytest.mark.parametrize("form", FileForm)
+def test_test_mode_answers_with_the_error_report_of_the_night(
+    entrance: Entrance, caller: Caller, form: FileForm
+) -> None:
+    wrong = [
+        right_row(1, address=TEST_PERSON, region="999"),
+        right_row(2, address=TEST_PERSON, key="2020"),
+        right_row(2, address=TEST_PERSON, key="2021"),
+        right_row(3, address=TEST_PERSON, key="2022", version="9"),
+    ]
+    upload, root = trial(caller, wrong, form=form)
+    assert root.findtext("State") == "refused"
+    told = caller.ask("GET", f"{upload}/errors").data.decode()
+    assert [line.split(",")[5] for line in told.splitlines()[1:]] == ["region", "record_number", "version"]
+    night = organisation(entrance.safe.database, entrance.safe)
+    sent = night.send_rows([replace(row, address="000000000000001") for row in wrong], form=form)
+    night.register()
+    assert told == night.report(sent.id), "in test mode the report is the same"
+    assert json.loads(caller.ask("GET", upload).data)["faults"] == 3
+    assert caller.ask("GET", f"{upload}/errors").data.decode() == told
+    assert etree.fromstring(caller.register(upload, mode="1", name=f"trial_001.{form.value}").data).findtext(
+        "State"
+    ) == "refused"  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "expected", "reason"), [(["1", "2"], 3, "count"), (["1", "1"], 2, "duplicate_key")])
+def test_test_mode_judges_the_file_as_a_whole(caller: Caller, keys: list[str], expected: int, reason: str) -> None:
+    rows = [right_row(place, address=TEST_PERSON, key=key) for place, key in enumerate(keys, 1)]
+    upload, root = trial(caller, rows, expected=expected)
+    assert root.findtext("State") == "refused"
+    assert f",{reason}," in caller.ask("GET", f"{upload}/errors").data.decode()
+
+
+def test_test_mode_tells_of_a_file_that_cannot_be_read(caller: Caller) -> None:
+    upload = caller.uploaded(b"no,header\r\n1,2\r\n", 1)
+    assert etree.fromstring(caller.register(upload, mode="1").data).findtext("State") == "refused"
+    assert ",header," in caller.ask("GET", f"{upload}/errors").data.decode()
 
 
 def test_test_mode_refuses_a_file_with_a_real_person(caller: Caller) -> None:
-    upload = caller.uploaded(file_of(3), 3)
+    upload = caller.uploaded(csv_file([right_row(1, address=TEST_PERSON), right_row(2)]), 2)
     assert error_of(caller.register(upload, mode="1")) == "connections.test_persons_only"
     assert json.loads(caller.ask("GET", upload).data)["state"] == "receiving"
+
+
+@pytest.mark.parametrize("form", FileForm)
+def test_production_refuses_a_file_with_a_test_person(caller: Caller, form: FileForm) -> None:
+    rows = [right_row(1), right_row(2, address=TEST_PERSON)]
+    content, name = csv_file(rows) if form is FileForm.CSV else xml_file(rows), f"real_001.{form.value}"
+    upload = caller.announce(content, 2, name=name, form=form.value).headers["Location"]
+    caller.send(upload, content[:700])
+    caller.send(upload, content[700:], 700)
+    assert error_of(caller.register(upload, name=name)) == "connections.test_persons_only"
+    assert json.loads(caller.ask("GET", upload).data)["state"] == "receiving"
+
+
+def test_the_report_of_a_trial_is_forgotten_with_the_answers(entrance: Entrance, caller: Caller) -> None:
+    upload, _ = trial(caller, [right_row(1, address=TEST_PERSON, region="999")])
+    engine = entrance.safe.database.engine(ProcessKind.WORKER)
+    answers = entrance.services.answers
+    assert sweep(engine, answers, NOW + timedelta(hours=71)) == 0
+    assert sweep(engine, answers, NOW + timedelta(hours=73)) >= 2
+    assert entrance.count(caller.tenant, "select count(*) from {}.stored_answer") == 0
+    assert b",region," not in caller.ask("GET", f"{upload}/errors").data
 
 
 def test_codes_for_test_persons_are_invented_and_stored_nowhere(entrance: Entrance, caller: Caller) -> None:
@@ -296,3 +381,23 @@ def test_metadata_that_cannot_be_are_refused(caller: Caller) -> None:
     for change in ({"form": "pdf"}, {"records": "-1"}, {"dataset": "1"}, {"surprise": "1"}, {"sha256": "x"}):
         refused = caller.announce(file_of(1), 1, **change)
         assert (refused.status_code, error_of(refused)) == (400, "duplicate_copies.manifest_malformed")
+
+
+def test_a_gateway_is_ready_while_database_and_keeper_of_keys_answer(entrance: Entrance) -> None:
+    client = entrance.app.test_client()
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.get_json()["red"]) == (200, [])
+    assert set(ready.get_json()["checks"]) == {"database-reachable", "vault-key-provider"}
+
+
+def test_a_gateway_whose_keeper_of_keys_is_gone_is_not_ready(entrance: Entrance, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(entrance.safe.key_file.read_bytes())
+    keys.chmod(0o600)
+    settings = entrance.settings
+    moved = settings.model_copy(update={"vault": settings.vault.model_copy(update={"key_file": keys})})
+    with ExitStack() as stack:
+        services = opened(moved, lambda _sessions, _vault: Features(), stack, entrance.clock, excluded=nothing_excluded)
+        keys.unlink()
+        refused = make_gateway(services).test_client().get("/readyz")
+    assert (refused.status_code, refused.get_json()["red"]) == (503, ["vault-key-provider"])

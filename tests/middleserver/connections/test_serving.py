@@ -81,11 +81,16 @@ class Served:
 
     def _answers(self) -> bool:
         try:
-            with closing(HTTPConnection("127.0.0.1", self.settings.gateway.probe_port, timeout=5)) as connection:
-                connection.request("GET", "/healthz")
-                return connection.getresponse().status == 200
+            return self.probe("/healthz")[0] == 200
         except OSError:
             return False
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Return what the probe's port answers to machines: status and body."""
+        with closing(HTTPConnection("127.0.0.1", self.settings.gateway.probe_port, timeout=15)) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
 
     def kill(self) -> None:
         """Kill the application as a power cut would; its parent then ends the front."""
@@ -206,8 +211,28 @@ def test_a_forged_certificate_header_is_overwritten_by_the_front(served: Served,
     assert served.ask(victim.card, "HEAD", upload, headers=caller.card.headers()).status == 200
 
 
-def test_machines_are_answered_on_the_probes_port_alone(served: Served, caller: Caller) -> None:
-    assert served.ask(caller.card, "GET", "/healthz").status == 404
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_machines_are_answered_on_the_probes_port_alone(served: Served, caller: Caller, path: str) -> None:
+    assert served.ask(caller.card, "GET", path).status == 404
+    assert served.probe(path)[0] == 200
+
+
+def test_the_probes_port_answers_nothing_else(served: Served) -> None:
+    assert served.probe("/uploads")[0] == 404
+
+
+def test_the_figures_tell_services_outcomes_and_reasons_and_nobodys_inventions(served: Served, caller: Caller) -> None:
+    assert served.ask(caller.card, "OPTIONS", "/uploads").status == 204
+    assert served.ask(caller.card, "POST", "/if/IF_INVENTED_1", body=b"<x/>").status == 404
+    assert served.ask(caller.card, "GET", "/invented-path").status == 404
+    page = served.probe("/metrics")[1]
+    assert 'chukan_gateway_requests_total{outcome="done",service="manner"}' in page
+    assert 'chukan_gateway_requests_total{outcome="refused",service="none"} 2.0' in page
+    assert 'chukan_gateway_refusals_total{reason="connections.address_unknown"} 2.0' in page
+    assert 'process="gateway"' in page
+    assert "chukan_tenant_sessions_open" in page
+    assert 'chukan_check_health{check="database-reachable"} 0.0' in page
+    assert "nvented" not in page
 
 
 def test_a_broken_line_keeps_nothing_of_the_piece_and_the_upload_goes_on(served: Served, caller: Caller) -> None:

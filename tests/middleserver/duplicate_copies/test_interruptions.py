@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from chukan.tenants.middleserver.duplicate_copies import loading
 from chukan.tenants.middleserver.duplicate_copies.night import Outcome
 from chukan.tenants.middleserver.duplicate_copies.rules import FileForm, UploadState
 from support.copies import RIGHT_ITEMS, Organisation, Row, deletion, right_row
+from support.program import ended
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -38,10 +37,7 @@ def night(place: Organisation, where: str, count: int) -> subprocess.CompletedPr
     """Run a night in a process of its own; see ``stage_and_die.py``."""
     program = Path(__file__).parent / "stage_and_die.py"
     settings = place.safe.database.settings.model_dump_json()
-    arguments = [settings, str(place.safe.key_file), str(place.tenant), where, str(count), "1500"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(program), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return ended(program, settings, str(place.safe.key_file), str(place.tenant), where, str(count), "1500")
 
 
 def income(value: int) -> dict[str, Sequence[str]]:

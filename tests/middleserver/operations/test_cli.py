@@ -126,6 +126,33 @@ def test_a_campaign_is_made_booked_and_followed(console: Console, tmp_path: Path
     assert "nothing registered" in console.told("campaigns", "progress", "R9")
 
 
+def test_a_delegated_number_is_entered_and_who_is_behind_is_told(console: Console, tmp_path: Path) -> None:
+    file = tmp_path / "campaign.toml"
+    file.write_text(CAMPAIGN.replace("R9", "R10"), "utf-8")
+    console.told("campaigns", "create", str(file))
+    entered = console.answer("campaigns", "delegate", "R10", CODE, "16", "--from", "2099-06-16")
+    assert entered == {"information": 16, "from": "2099-06-16"}
+    assert "counts from 2099-06-16" in console.told("campaigns", "delegate", "R10", CODE, "16", "--from", "2099-06-16")
+    assert console.answer("campaigns", "escalation", "R10") == []
+    assert console.answer("campaigns", "escalation", "R10", "--on", "2099-06-02") == []
+    for day, missing in (("2099-06-03", [2]), ("2099-06-16", [2, 16])):
+        assert console.answer("campaigns", "escalation", "R10", "--on", day) == [
+            {
+                "prefecture": "11",
+                "name": "埼玉県",
+                "behind": 1,
+                "active": 1,
+                "organisations": [{"organisation": CODE, "name": "加須市", "missing": missing}],
+            }
+        ]
+    told = console.told("campaigns", "escalation", "R10", "--on", "2099-06-16")
+    assert "11 埼玉県" in told
+    assert "#2, #16" in told
+    assert console.answer("campaigns", "withdraw", "R10", CODE, "16") == {"withdrawn": 16}
+    console.told("campaigns", "delegate", "R10", CODE, "16", "--from", "2099-06-16")
+    assert "does not count" in console.told("campaigns", "withdraw", "R10", CODE, "16")
+
+
 def test_without_uploads_the_night_has_nothing_to_do(console: Console) -> None:
     assert console.answer("night-batch", "run") == {"run": None}
     assert "nothing to do" in console.told("night-batch", "run")

@@ -1,27 +1,34 @@
-"""The tables are as declared, the check tells the backlog, and a night killed for good is gone on with."""
+"""Tables are as declared, the check tells the backlog, a killed night goes on, settled messages are forgotten."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.schema import CreateTable
 
+from chukan.platform.clock import SystemClock
 from chukan.platform.component import Health
 from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import ProcessKind
+from chukan.tenants.limits.rules import Amount
+from chukan.tenants.middleserver.duplicate_copies.ports import LimitedDay
+from chukan.tenants.middleserver.duplicate_copies.service import Uploads
 from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.checks import judge_backlog
+from chukan.tenants.middleserver.operations.retention import Retention
 from chukan.tenants.middleserver.operations.tables import BatchResultRow, ExcludedItemListRow, ExcludedItemRow
 from chukan.tenants.releases.schema import TenantBase, privileges_of
 from support.copies import right_row
+from support.exchange import Wire
 from support.nights import NIGHT_TIME, Town
+from support.program import ended
+from support.security import Place
+from support.vault import Safe
 
 ROOT = Path(__file__).parent.parent.parent
 SHAPE = """
@@ -81,9 +88,7 @@ def test_a_batch_killed_inside_a_file_is_gone_on_with_by_the_next(town: Town) ->
         credentials.store(driver(connection), place.tenant, town.safe.database.credentials.password(place.tenant))
     place.send_rows([right_row(1), right_row(2)])
     program = Path(__file__).parent / "run_and_die.py"
-    command = [sys.executable, str(program), town.safe.database.settings.model_dump_json(), str(town.safe.key_file)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    killed = ended(program, town.safe.database.settings.model_dump_json(), str(town.safe.key_file))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert town.parts()[str(place.tenant)].state == "running"
     assert place.found(1) == []
@@ -96,3 +101,22 @@ def test_a_batch_killed_inside_a_file_is_gone_on_with_by_the_next(town: Town) ->
     part = town.parts()[str(place.tenant)]
     assert (part.state, part.registered, part.records, part.turns) == ("finished", 1, 2, 2)
     assert len(place.found(1)) == 1
+
+
+def test_settled_messages_are_forgotten_after_thirty_days_and_those_under_way_never(safe: Safe) -> None:
+    wire, conv = Wire(Place(safe)), uuid4()
+    place, city = wire.place, wire.organisation()
+    wire.enqueue(city, conv)
+    assert wire.deliver(wire.notification(city, uuid4(), 1, "S-1"))[0] == 200
+    assert wire.deliver(wire.notification(city, uuid4(), 2, "S-2"))[1]["Result"] == "held"
+    wire.relay().run()
+    wire.enqueue(city, conv)
+    assert wire.states(city) == ["done", "queued"]
+    uploads = Uploads(place.sessions, place.vault, LimitedDay(lambda _tenant, _day: (Amount(1, 1), False)))
+    retention = Retention(place.actor, place.sessions, uploads)
+    month = SystemClock().now() + timedelta(days=30)
+    assert retention.sweep(month - timedelta(hours=1)).messages == 0
+    assert retention.sweep(month + timedelta(hours=1)).messages == 2
+    assert wire.states(city) == ["queued"]
+    assert wire.exchange.situation(city.tenant).counts.held == 1
+    assert retention.sweep(month + timedelta(hours=1)).messages == 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +27,7 @@ from national_network.organisation import eventually
 from support.database import Database
 from support.exchange import NOTIFICATION, REQUEST
 from support.exchange_live import Live
+from support.program import ended
 from support.security import Place
 from support.vault import file_safe
 
@@ -114,8 +113,7 @@ def city(database: Database, tmp_path: Path, network: RunningNetwork) -> Iterato
 def test_a_relay_that_is_killed_loses_nothing_and_repeats_the_same_bytes(city: City, where: str, *, came: bool) -> None:
     conv = uuid4()
     first, second = city.enqueue(conv, f"S-{uuid4().hex[:8]}"), city.enqueue(conv, f"S-{uuid4().hex[:8]}")
-    arguments = [sys.executable, str(PROGRAM), city.live.settings.model_dump_json(), where]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    done = ended(PROGRAM, city.live.settings.model_dump_json(), where)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert [row["mid"] for row in city.live.network.messages(city.institution)] == [str(first)] * came
     assert city.states() == ["sending", "queued"]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from chukan.platform.identifiers import TenantId
+from chukan.tenants.middleserver.gate import Closed
+from chukan.tenants.middleserver.gate import Reason as GateReason
 from chukan.tenants.middleserver.security.certificates.rules import KeyUse
 from chukan.tenants.middleserver.security.certificates.x509 import public_key_of
 from chukan.tenants.middleserver.security.jose import SigningKey, encrypt, sign
+from chukan.tenants.middleserver.transmission.ports import Answer
+from chukan.tenants.middleserver.transmission.reception import Reception
 from chukan.tenants.middleserver.transmission.rules import MOST_HELD, NETWORK, NOBODY
 from chukan.tenants.middleserver.transmission.service import OpenConversations
 from support.exchange import NOTIFICATION, Organisation, Wire
@@ -218,6 +223,27 @@ def test_while_the_exchange_is_stopped_nothing_is_receipted(wire: Wire) -> None:
     assert wire.deliver(body) == (503, {}, b"")
     wire.exchange.resume(None)
     assert wire.deliver(body)[0] == 200
+
+
+def test_while_the_gate_is_closed_nothing_is_receipted_and_the_message_comes_again(wire: Wire) -> None:
+    city, conv, opens = wire.organisation(), uuid4(), wire.clock.now() + timedelta(hours=9)
+    asked: list[TenantId] = []
+
+    def shut(tenant: TenantId, now: datetime) -> Closed | None:
+        asked.append(tenant)
+        return Closed(GateReason.HOURS, opens) if now < opens else None
+
+    place = wire.place
+    reception = Reception(
+        place.actor.engine, place.sessions, place.vault, place.network.public_key, wire.features, shut=shut
+    )
+    body = wire.notification(city, conv, 1, "S-1")
+    assert reception.receive(body, NETWORK, now=wire.clock.now()) == Answer(503, b"")
+    assert wire.effects(city, conv) == []
+    wire.clock.advance(timedelta(hours=9))
+    assert reception.receive(body, NETWORK, now=wire.clock.now()).status == 200
+    assert wire.effects(city, conv) == ["S-1"]
+    assert asked == [city.tenant, city.tenant]
 
 
 def test_a_message_to_one_organisation_does_nothing_at_another(wire: Wire) -> None:

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _exemptions()
     _campaigns()
     _slots()
+    _delegations()
 
 
 def _exemptions() -> None:
@@ -118,3 +119,26 @@ def _slots() -> None:
     run(SQL("grant select on platform.campaign_slot to {console}, {worker}, {poller}"))
     run(SQL("grant insert on platform.campaign_slot to {console}"))
     run(SQL("grant update (released_by, released_at) on platform.campaign_slot to {console}"))
+
+
+def _delegations() -> None:
+    """Numbers that an organisation registers for another one as well, from a day on (A1-010)."""
+    run(
+        SQL(
+            """
+            create table platform.campaign_delegation (
+                revision text not null
+                    constraint campaign_delegation_revision_fk references platform.campaign on delete cascade,
+                organisation uuid not null
+                    constraint campaign_delegation_organisation_fk references platform.organisation on delete cascade,
+                information smallint not null constraint campaign_delegation_positive check (information > 0),
+                from_day date not null,
+                recorded_by text not null,
+                recorded_at timestamptz not null default clock_timestamp(),
+                constraint campaign_delegation_pk primary key (revision, organisation, information)
+            )
+            """
+        )
+    )
+    run(SQL("grant select, insert, delete on platform.campaign_delegation to {console}"))
+    run(SQL("grant update (from_day, recorded_by, recorded_at) on platform.campaign_delegation to {console}"))

@@ -101,6 +101,7 @@ def _uploads() -> None:
         )
     )
     run(SQL("create index upload_projection_of on platform.upload_projection (tenant, information, received_at)"))
+    run(SQL("create index upload_projection_received on platform.upload_projection (received_at)"))
     run(
         SQL(
             "create index upload_projection_waiting on platform.upload_projection (received_at) "

@@ -23,9 +23,12 @@ from chukan.platform.database.roles import ProcessKind
 from chukan.platform.messages import mark, text
 from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
+from chukan.tenants.middleserver.operations.campaigns.escalation import PrefectureBehind, escalation
 from chukan.tenants.middleserver.operations.campaigns.rules import Readiness
 from chukan.tenants.middleserver.operations.campaigns.service import Campaigns, OrganisationProgress, campaign_of
 from chukan.tenants.middleserver.operations.campaigns.words import told_readiness
+from chukan.tenants.middleserver.operations.data import escalation_steps
+from chukan.tenants.registry.options import DAY
 
 
 @click.group(cls=TranslatedGroup)
@@ -105,6 +108,83 @@ def _tell(found: Sequence[OrganisationProgress], *, as_json: bool) -> None:
         for each in found
     ]  # fmt: skip
     print_table(mark("Progress of the campaign"), columns, rows)
+
+
+@campaigns.command("escalation", cls=TranslatedCommand)
+@click.argument("revision")
+@click.option("--on", "day", type=DAY, default="today", show_default=True, help="The day that is looked at.")
+@json_option
+@needs("campaigns:campaign:read")
+@pass_settings
+def _escalation(settings: Settings, *, revision: str, day: date, as_json: bool) -> None:
+    """Show who is behind: prefectures with their counts, their organisations, and what these lack."""
+    with at_work(settings, ProcessKind.CONSOLE) as actor:
+        campaign, progress = Campaigns(actor).followed(revision, today=day)
+    found = escalation(progress, campaign.due_on, day, escalation_steps(day))
+    if as_json:
+        print_json([_shape(each) for each in found])
+        return
+    counts = [(f"{each.code} {each.name}", str(len(each.organisations)), str(each.whole)) for each in found]
+    print_table(
+        mark("Organisations behind, by prefecture"),
+        (mark("Prefecture"), mark("Organisations that are behind"), mark("Active organisations")),
+        counts,
+    )
+    rows = [
+        (each.name, f"{one.name} {one.organisation}", _numbers(one.missing))
+        for each in found
+        for one in each.organisations
+    ]
+    columns = (mark("Prefecture"), mark("Organisation"), mark("Missing"))
+    print_table(mark("Organisations behind, one by one"), columns, rows)
+
+
+def _shape(each: PrefectureBehind) -> dict[str, object]:
+    return {
+        "prefecture": each.code,
+        "name": each.name,
+        "behind": len(each.organisations),
+        "active": each.whole,
+        "organisations": [
+            {"organisation": one.organisation, "name": one.name, "missing": list(one.missing)}
+            for one in each.organisations
+        ],
+    }
+
+
+@campaigns.command("delegate", cls=TranslatedCommand)
+@click.argument("revision")
+@click.argument("code")
+@click.argument("information", type=click.IntRange(1, 32767))
+@click.option("--from", "from_day", type=DAY, required=True, help="The first day of the delegation.")
+@json_option
+@needs("campaigns:campaign:change")
+@pass_settings
+def _delegate(settings: Settings, *, revision: str, code: str, information: int, from_day: date, as_json: bool) -> None:
+    """Let a number count for an organisation that takes it over by delegation."""
+    with at_work(settings, ProcessKind.CONSOLE) as actor:
+        Campaigns(actor).delegate(revision, code, information, from_day=from_day, today=_today())
+    if as_json:
+        print_json({"information": information, "from": from_day.isoformat()})
+    else:
+        click.echo(text("The number #{information} counts from {day} on.", information=information, day=from_day))
+
+
+@campaigns.command("withdraw", cls=TranslatedCommand)
+@click.argument("revision")
+@click.argument("code")
+@click.argument("information", type=click.IntRange(1, 32767))
+@json_option
+@needs("campaigns:campaign:change")
+@pass_settings
+def _withdraw(settings: Settings, *, revision: str, code: str, information: int, as_json: bool) -> None:
+    """Take back a delegated number that was entered by mistake."""
+    with at_work(settings, ProcessKind.CONSOLE) as actor:
+        Campaigns(actor).withdraw(revision, code, information, today=_today())
+    if as_json:
+        print_json({"withdrawn": information})
+    else:
+        click.echo(text("The number #{information} does not count any more.", information=information))
 
 
 @campaigns.command("slots", cls=TranslatedCommand)

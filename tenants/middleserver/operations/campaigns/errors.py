@@ -24,6 +24,15 @@ class CampaignRefused(ChukanError):
     hint = mark("Correct the file; docs/areas/operations.md shows one.")
 
 
+class CampaignDelegationRefused(ChukanError):
+    """A number that an organisation took over cannot count in a campaign, or does not."""
+
+    code = "campaigns.delegation_refused"
+    failure = Failure.CONFLICT
+    message = mark("The delegated number #{information} cannot be changed in the campaign: {reason}.")
+    hint = mark("See what the campaign asks for with: chukan campaigns list")
+
+
 class SlotRefused(ChukanError):
     """A slot cannot be booked."""
 

@@ -5,10 +5,11 @@ Source: A0-008, A0-010, A0-025, A1-010 to A1-012.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Scope(StrEnum):
@@ -45,9 +46,11 @@ class Campaign:
         return next((each for each in self.numbers if each.information == information), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far an organisation is with one number: files and records since the campaign opened."""
+class Standing(NamedTuple):
+    """How far an organisation is with one number: files and records since the campaign opened.
+
+    A tuple, because a page makes fourteen thousand of them.
+    """
 
     information: int
     mandatory: bool
@@ -74,7 +77,7 @@ def is_done(standing: Standing) -> bool:
 
 def missing(standings: Iterable[Standing]) -> list[int]:
     """Return the mandatory numbers that are not registered, in order."""
-    return sorted(each.information for each in standings if each.mandatory and not is_done(each))
+    return sorted([each.information for each in standings if each.mandatory and not is_done(each)])
 
 
 def readiness(standings: Sequence[Standing], due_on: date, today: date) -> Readiness:
@@ -85,6 +88,59 @@ def readiness(standings: Sequence[Standing], due_on: date, today: date) -> Readi
         return Readiness.OVERDUE
     begun = any(each.registered or each.waiting or each.refused for each in standings)
     return Readiness.UNDER_WAY if begun else Readiness.NOT_BEGUN
+
+
+def asked_of(numbers: Mapping[int, bool], taken_over: Iterable[int]) -> dict[int, bool]:
+    """Return which numbers are asked of an organisation, and whether they are mandatory.
+
+    *numbers* are the campaign's; those that the organisation has taken over are mandatory for it, and may be no numbers
+    of the campaign. Source: A1-010.
+    """
+    return {**numbers, **dict.fromkeys(sorted(taken_over), True)}
+
+
+class DelegationObjection(StrEnum):
+    """Why a number that was taken over does not count in a campaign."""
+
+    MANDATORY = "mandatory"
+    OVER = "over"
+
+
+def delegation_objection(campaign: Campaign, information: int, from_day: date) -> DelegationObjection | None:
+    """Return why a number that is taken over from *from_day* on does not count, or None.
+
+    A delegation may begin before the campaign or inside it: it counts from its first day. Source: A1-010.
+    """
+    number = campaign.number(information)
+    if number is not None and number.mandatory:
+        return DelegationObjection.MANDATORY
+    return DelegationObjection.OVER if from_day >= campaign.due_on else None
+
+
+class Lack(StrEnum):
+    """How much is not registered."""
+
+    EVERY_NUMBER = "every_number"
+    ANY_NUMBER = "any_number"
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationStep:
+    """From so many days before the linkage start on, who lacks so much is behind."""
+
+    days_before_due: int
+    lacks: Lack
+
+
+def is_behind(standings: Sequence[Standing], due_on: date, on: date, steps: Iterable[EscalationStep]) -> bool:
+    """Return whether an organisation with *standings* is told of on the day *on*. Source: A1-012."""
+    if not missing(standings):
+        return False
+    nothing = not any(each.registered for each in standings if each.mandatory)
+    return any(
+        on >= due_on - timedelta(days=step.days_before_due) and (nothing or step.lacks is Lack.ANY_NUMBER)
+        for step in steps
+    )
 
 
 class SlotObjection(StrEnum):

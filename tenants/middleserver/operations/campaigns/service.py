@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
 from typing import Annotated
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from chukan.platform.audit.rules import Action
 from chukan.platform.messages import text
 from chukan.tenants.middleserver.operations.campaigns import rules, store
 from chukan.tenants.middleserver.operations.campaigns.errors import (
+    CampaignDelegationRefused,
     CampaignRefused,
     CampaignUnknown,
     SlotRefused,
@@ -28,7 +28,7 @@ from chukan.tenants.middleserver.operations.campaigns.errors import (
 )
 from chukan.tenants.middleserver.operations.campaigns.rules import Campaign, Number, Readiness, Scope, Standing
 from chukan.tenants.middleserver.operations.campaigns.store import Slot
-from chukan.tenants.middleserver.operations.campaigns.words import told_objection
+from chukan.tenants.middleserver.operations.campaigns.words import told_delegation_objection, told_objection
 from chukan.tenants.registry import store as registry
 
 _Positive = Annotated[int, Field(gt=0)]
@@ -40,6 +40,8 @@ class CampaignAction(Action):
     CREATE = "campaigns:campaign:create"
     BOOK = "campaigns:slot:book"
     RELEASE = "campaigns:slot:release"
+    DELEGATE = "campaigns:campaign:delegate"
+    WITHDRAW = "campaigns:campaign:withdraw"
 
 
 class _Data(BaseModel):
@@ -156,23 +158,67 @@ class Campaigns:
             if not store.release(unit.connection, slot, actor=self._actor.name):
                 raise SlotUnknown(slot=slot)
 
+    def delegate(self, revision: str, organisation: str, information: int, *, from_day: date, today: date) -> None:
+        """Let *information* count for *organisation* (code or id), which takes it over on *from_day*.
+
+        Said again, it corrects the day.
+
+        Raises:
+            CampaignUnknown, OrganisationUnknown, CodeInvalid: there is none.
+            CampaignDelegationRefused: it is mandatory anyway, or begins when the campaign is over.
+        Source: A1-010.
+        """
+        with self._actor.act(CampaignAction.DELEGATE, f"campaign:{revision}") as unit:
+            campaign = _found(unit.connection, revision)
+            registered = registry.get(unit.connection, organisation, today)
+            against = rules.delegation_objection(campaign, information, from_day)
+            if against is not None:
+                raise CampaignDelegationRefused(information=information, reason=told_delegation_objection(against))
+            store.take_over(
+                unit.connection, revision, information=information, organisation=registered.id, from_day=from_day,
+                actor=self._actor.name,
+            )  # fmt: skip
+            unit.note(organisation=registered.reference, information=information, since=from_day.isoformat())
+
+    def withdraw(self, revision: str, organisation: str, information: int, *, today: date) -> None:
+        """Take back that *information* counts for *organisation*, where it was entered by mistake.
+
+        Raises:
+            CampaignUnknown, OrganisationUnknown, CodeInvalid: there is none.
+            CampaignDelegationRefused: it was not entered.
+        """
+        with self._actor.act(CampaignAction.WITHDRAW, f"campaign:{revision}") as unit:
+            _found(unit.connection, revision)
+            registered = registry.get(unit.connection, organisation, today)
+            if not store.withdraw(unit.connection, revision, information=information, organisation=registered.id):
+                reason = text("the organisation has not taken it over")
+                raise CampaignDelegationRefused(information=information, reason=reason)
+            unit.note(organisation=registered.reference, information=information)
+
     def progress(self, revision: str, *, today: date) -> Sequence[OrganisationProgress]:
         """Return how far every active organisation is on *today* (Asia/Tokyo); raises ``CampaignUnknown``."""
+        return self.followed(revision, today=today)[1]
+
+    def followed(self, revision: str, *, today: date) -> tuple[Campaign, Sequence[OrganisationProgress]]:
+        """Return the campaign with its progress on *today* (Asia/Tokyo); raises ``CampaignUnknown``."""
         with self._actor.engine.connect() as connection:
-            return progress_of(connection, _found(connection, revision), today)
+            campaign = _found(connection, revision)
+            return campaign, progress_of(connection, campaign, today)
 
 
 def progress_of(connection: Connection, campaign: Campaign, today: date) -> Sequence[OrganisationProgress]:
     """Return how far every active organisation is with *campaign*, by prefecture and code."""
-    told = []
-    for organisation, rows in groupby(store.progress(connection, campaign), key=lambda row: row.organisation):
-        each = list(rows)
-        standings = [row.standing for row in each]
-        ready = rules.readiness(standings, campaign.due_on, today)
-        head = each[0]
-        lacking = rules.missing(standings)
-        told.append(OrganisationProgress(organisation, head.name, head.prefecture, ready, lacking, standings))
-    return told
+    return [
+        OrganisationProgress(
+            each.organisation,
+            each.name,
+            each.prefecture,
+            rules.readiness(each.standings, campaign.due_on, today),
+            rules.missing(each.standings),
+            each.standings,
+        )
+        for each in store.progress(connection, campaign, today)
+    ]
 
 
 def _found(connection: Connection, revision: str) -> Campaign:

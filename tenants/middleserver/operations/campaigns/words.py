@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from chukan.platform.messages import mark, text
-from chukan.tenants.middleserver.operations.campaigns.rules import Readiness, SlotObjection
+from chukan.tenants.middleserver.operations.campaigns.rules import DelegationObjection, Readiness, Scope, SlotObjection
 
 READINESS_WORDS = MappingProxyType(
     {
@@ -14,6 +14,9 @@ READINESS_WORDS = MappingProxyType(
         Readiness.NOT_BEGUN: mark("nothing registered"),
         Readiness.OVERDUE: mark("overdue"),
     }
+)
+SCOPE_WORDS = MappingProxyType(
+    {Scope.LATEST_ONLY: mark("the newest alone"), Scope.FULL_HISTORY: mark("all of the past")}
 )
 OBJECTION_WORDS = MappingProxyType(
     {
@@ -24,6 +27,12 @@ OBJECTION_WORDS = MappingProxyType(
         SlotObjection.FULL: mark("the night is full"),
     }
 )
+DELEGATION_OBJECTION_WORDS = MappingProxyType(
+    {
+        DelegationObjection.MANDATORY: mark("it is mandatory for every organisation"),
+        DelegationObjection.OVER: mark("the delegation does not begin before the linkage start"),
+    }
+)
 
 
 def told_readiness(readiness: Readiness) -> str:
@@ -31,6 +40,16 @@ def told_readiness(readiness: Readiness) -> str:
     return text(READINESS_WORDS[readiness])
 
 
+def told_scope(scope: Scope) -> str:
+    """Return the words for *scope* in the reader's language."""
+    return text(SCOPE_WORDS[scope])
+
+
 def told_objection(against: SlotObjection) -> str:
     """Return the words for *against* in the reader's language."""
     return text(OBJECTION_WORDS[against])
+
+
+def told_delegation_objection(against: DelegationObjection) -> str:
+    """Return the words for *against* in the reader's language."""
+    return text(DELEGATION_OBJECTION_WORDS[against])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,10 +17,13 @@ from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
 from chukan.tenants.middleserver.security.desk import Connect, SecurityDesk, at_desk
 from chukan.tenants.middleserver.security.masters import store
+from chukan.tenants.middleserver.security.masters.errors import WindowUnknown
 from chukan.tenants.middleserver.security.masters.order import owes_second
 from chukan.tenants.middleserver.security.masters.rules import PackageHead, PackageKind, Publication
 from chukan.tenants.middleserver.security.masters.standard import Standard
 from chukan.tenants.middleserver.security.masters.tables import Origin
+from chukan.tenants.middleserver.security.masters.windows import Application, ChangeWindow, WindowState, apply
+from chukan.tenants.middleserver.security.masters.windows_data import shipped_windows
 from chukan.tenants.middleserver.security.organisations import tenant_of
 
 PUBLICATION_WORDS = {
@@ -27,6 +31,11 @@ PUBLICATION_WORDS = {
     Publication.ORIGINAL_USE: mark("with original use"),
 }
 KIND_WORDS = {PackageKind.ANNUAL: mark("annual"), PackageKind.PERIODIC: mark("periodic")}
+WINDOW_WORDS = {
+    WindowState.NOT_YET: mark("not yet taken"),
+    WindowState.OPEN: mark("taken"),
+    WindowState.OVER: mark("no longer taken"),
+}
 ORIGIN_WORDS = {Origin.NETWORK: mark("the network"), Origin.OPERATOR: mark("loaded here")}
 
 
@@ -37,7 +46,7 @@ def commands(connect: Connect) -> click.Group:
     def masters() -> None:
         """Masters: who may exchange what, and in which layout."""
 
-    for command in (_list(connect), _load(connect), _fetch(connect), _apply(connect), _status(connect)):
+    for command in (_list(connect), _load(connect), _fetch(connect), _apply(connect), _status(connect), windows):
         masters.add_command(command)
     return masters
 
@@ -167,6 +176,42 @@ def _status(connect: Connect) -> click.Command:
             print_table(mark("Packages that were refused"), (mark("Package"), mark("Error"), mark("At")), shown)
 
     return status
+
+
+@click.command(cls=TranslatedCommand)
+@click.option("--version", help="A change for this version of the masters, such as 2018.11; without it all windows.")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="The day of the application; without it today.")
+@json_option
+def windows(*, version: str | None, on: datetime | None, as_json: bool) -> None:
+    """Tell when changes of the masters may be applied for, and what becomes of one that comes too late."""
+    day, known = on.date() if on else as_tokyo(SystemClock().now()).date(), shipped_windows()
+    chosen = [each for each in known if version in {None, each.version}]
+    if not chosen:
+        raise WindowUnknown(version=version)
+    found = [(each, apply(known, each.version, day)) for each in chosen]
+    if as_json:
+        print_json([_window_shape(*each) for each in found])
+        return
+    columns = (mark("Version"), mark("Taken from"), mark("Taken before"), mark("State"), mark("Comes into"))
+    rows = [
+        (
+            each.version, each.opens_on.isoformat(), each.closes_on.isoformat(), text(WINDOW_WORDS[told.state]),
+            told.instead.version if told.instead else "-" if not told.accepted else each.version,
+        )
+        for each, told in found
+    ]  # fmt: skip
+    print_table(mark("Times in which changes of the masters are taken"), columns, rows)
+
+
+def _window_shape(window: ChangeWindow, told: Application) -> dict[str, object]:
+    return {
+        "version": window.version,
+        "opens_on": window.opens_on,
+        "closes_on": window.closes_on,
+        "state": told.state.value,
+        "accepted": told.accepted,
+        "instead": told.instead.version if told.instead else None,
+    }
 
 
 def _tenants(desk: SecurityDesk, codes: tuple[str, ...]) -> list[TenantId]:

@@ -103,3 +103,12 @@ class PackageUnknown(ChukanError):
     failure = Failure.NOT_FOUND
     message = mark("The master package {sequence} has not been received.")
     hint = mark("chukan masters list shows what is there; packages are fetched every few minutes.")
+
+
+class WindowUnknown(ChukanError):
+    """Nothing is known of when changes for a version are taken."""
+
+    code = "masters.window_unknown"
+    failure = Failure.NOT_FOUND
+    message = mark("No time is known in which changes for the masters {version} are taken.")
+    hint = mark("chukan masters windows lists the versions; their days stand in config/change_windows.toml.")

@@ -1,6 +1,6 @@
 """Taking packages in, applying them organisation by organisation, and reading what is in force.
 
-Source: A0-004, A0-006, A0-009.
+Source: A0-004, A0-006, A0-009, A0-159 (the master that the network distributes).
 """
 
 from __future__ import annotations
