@@ -39,7 +39,9 @@ def run(folder: Path, body: str, *arguments: str, ci: str) -> subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("workers", [(), ("--numprocesses=2",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("--numprocesses=2",), marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 @pytest.mark.parametrize("body", [SKIPPING, WHOLE_MODULE], ids=["one test", "a module"])
 def test_a_skip_fails_the_run_in_ci(tmp_path: Path, body: str, workers: tuple[str, ...]) -> None:
     answer = run(tmp_path, body, *workers, ci="true")
@@ -48,7 +50,9 @@ def test_a_skip_fails_the_run_in_ci(tmp_path: Path, body: str, workers: tuple[st
     assert "test_it.py" in answer.stdout
 
 
-@pytest.mark.parametrize("workers", [(), ("--numprocesses=2",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("--numprocesses=2",), marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 def test_a_skip_elsewhere_is_listed_with_its_reason(tmp_path: Path, workers: tuple[str, ...]) -> None:
     answer = run(tmp_path, SKIPPING, *workers, ci="")
     assert answer.returncode == 0

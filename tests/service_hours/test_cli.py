@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from chukan.platform.service_hours.errors import (
 from chukan.platform.settings import DatabaseSettings, EmbeddedSettings, Settings
 from chukan.platform.settings.load import LoadedSettings
 from support.database import Database
+from support.program import chukan
 
 SUNDAY = ("--start", "2027-02-07T09:00:00+09:00", "--end", "2027-02-07T15:00:00+09:00")
 SERVICES = ["system", "data_stop", "support_site", "helpdesk_phone", "helpdesk_mail", "monitoring", "self_information"]
@@ -145,20 +144,13 @@ def test_what_is_no_instant_is_refused(bare: Settings, instant: str) -> None:
 
 
 def test_the_program_refuses_bad_input_with_exit_code_2_and_a_json_error(bare: Settings) -> None:
-    # The group is joined to the program by the wiring; here it stands for itself, with the program's edge.
-    program = (
-        "import sys; from chukan import cli; from chukan.platform.settings import Settings;"
-        "from chukan.platform.service_hours.component import component;"
-        "cli.components = lambda: (component(Settings),); sys.exit(cli.main())"
-    )
     environment = {**os.environ, "CHUKAN_DATABASE__EMBEDDED__DIRECTORY": str(bare.database.embedded.directory)}
     for instant, code in (
         ("2019-06-16T17:00:00", "clock.naive_instant"),
         ("2019-06-16T25:00:00+09:00", "command_line.misused"),
         ("2031-06-16T12:00:00+09:00", "service_hours.calendar_out_of_range"),
     ):
-        command = [sys.executable, "-c", program, "service-hours", "at", instant, "--json"]
-        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        told = chukan("service-hours", "at", instant, "--json", environment=environment)
         assert told.returncode == 2
         assert json.loads(told.stdout)["error"] == code
 
