@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 # One worker more than cores, since many tests wait, but not more than four: each starts a PostgreSQL of its own. The
 # tests of a module stay together, so that what they share is made once.
 WORKERS := $(shell cores=$$(nproc); echo $$(( cores < 3 ? cores + 1 : 4 )))
+test: export TMPDIR := $(shell scripts/test-folder)
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadscope
 
 .PHONY: help demo demo-reset test test-slow lint format docs bench clean lock

@@ -56,6 +56,9 @@ EXIT_CODE: dict[Failure, int] = {
     Failure.FAULT: os.EX_SOFTWARE,
 }
 
+#: Letters alone, so that no reference id looks like a person's number, and no vowels, so that none is a word.
+REFERENCE_LETTERS = "bcdfghjkmnpqrstvwxyz"
+
 
 class ChukanError(Exception):
     """The root of the tree, and what an unforeseen failure is shown as."""
@@ -70,7 +73,7 @@ class ChukanError(Exception):
         self.detail = detail
         self.values = values
         #: Ties what the reader sees to what the log says; random, so that it tells nothing else.
-        self.reference = secrets.token_hex(6)
+        self.reference = "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(12))
         super().__init__(self.message.format(**values))
 
     @property

@@ -233,8 +233,8 @@ except SinkUnwritable as error:
 
 
 def test_a_folder_that_may_not_be_written_is_told() -> None:
-    # Directly below /tmp, because the unprivileged user has to be able to reach it.
-    with tempfile.TemporaryDirectory(prefix="chukan-sink-", dir="/tmp") as name:
+    # Not below pytest's own folder, because the unprivileged user has to be able to reach it.
+    with tempfile.TemporaryDirectory(prefix="chukan-sink-") as name:
         directory = Path(name)
         directory.chmod(0o555)
         assert _python(AS_NOBODY, name).stdout.strip() == b"audit.sink_unwritable"

@@ -115,7 +115,7 @@ SERVER_BREAKAGES = {
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="chukan-check-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="chukan-check-"))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

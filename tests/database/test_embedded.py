@@ -34,7 +34,7 @@ with EmbeddedCluster(EmbeddedSettings(directory=Path(sys.argv[1]))).running():
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="chukan-embedded-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="chukan-embedded-"))
     folder.chmod(0o755)
     yield folder
     EmbeddedCluster(EmbeddedSettings(directory=folder / "pg")).stop()

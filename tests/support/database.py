@@ -39,7 +39,7 @@ SECRETS = TenantTable(
 @contextmanager
 def running_cluster() -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
     """Run an embedded cluster with an initialised template database, in a folder of its own."""
-    home = Path(tempfile.mkdtemp(prefix="chukan-test-", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="chukan-test-"))
     home.chmod(0o755)
     settings = DatabaseSettings(
         name=TEMPLATE,

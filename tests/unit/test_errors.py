@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections import Counter
 
 import pytest
@@ -53,6 +54,12 @@ def test_machines_are_told_code_hint_and_reference_but_no_detail() -> None:
         "reference": error.reference,
     }
     assert (error.http_status, error.exit_code) == (400, 2)
+
+
+def test_no_reference_looks_like_a_number_that_logs_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "choice", lambda letters: min(letters))
+    monkeypatch.setattr(secrets, "token_hex", lambda count: "0" * (2 * count))
+    assert re.fullmatch("[a-z]{12}", ChukanError().reference)
 
 
 def test_two_errors_have_different_references() -> None:
