@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from psycopg import OperationalError as PsycopgOperationalError
+from psycopg import sql
 from psycopg.errors import DiskFull
 from sqlalchemy.exc import OperationalError
 
@@ -38,6 +42,29 @@ def night(place: Organisation, where: str, count: int) -> subprocess.CompletedPr
     program = Path(__file__).parent / "stage_and_die.py"
     settings = place.safe.database.settings.model_dump_json()
     return ended(program, settings, str(place.safe.key_file), str(place.tenant), where, str(count), "1500")
+
+
+@contextmanager
+def small_disk(place: Organisation) -> Iterator[Path]:
+    """Keep the organisation's copies on a disk of 256 KiB, and take them back from it at the end."""
+    database = place.safe.database
+    server = database.cluster.data.stat()
+    disk = Path(tempfile.mkdtemp(prefix="chukan-disk-"))
+    options = f"size=256k,mode=0700,uid={server.st_uid},gid={server.st_gid}"
+    with ExitStack() as after:
+        after.callback(disk.rmdir)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
+        after.callback(subprocess.check_call, ["umount", disk])
+        superuser = after.enter_context(database.superuser())
+        (schema,) = (
+            superuser.execute("select schema from platform.tenant where id = %s", (place.tenant,)).fetchone() or ()
+        )
+        table = sql.Identifier(schema, "duplicate_copy")
+        superuser.execute(sql.SQL("create tablespace small location {}").format(str(disk)))
+        after.callback(superuser.execute, "drop tablespace small")
+        superuser.execute(sql.SQL("alter table {} set tablespace small").format(table))
+        after.callback(superuser.execute, sql.SQL("alter table {} set tablespace pg_default").format(table))
+        yield disk
 
 
 def income(value: int) -> dict[str, Sequence[str]]:
@@ -90,22 +117,19 @@ def test_a_refused_file_of_a_killed_night_leaves_no_rows(place: Organisation) ->
     assert place.count("duplicate_copy") == 0
 
 
-def test_a_full_disk_fails_the_night_and_loses_nothing(place: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload = place.send_rows([right_row(number) for number in range(1, 5)])
-    load = loading.load
-
-    def full(connection: object, packed: bytes) -> None:
-        load(connection, packed)  # type: ignore[arg-type]
-        raise DiskFull("could not extend file: No space left on device")
-
-    monkeypatch.setattr(loading, "load", full)
-    with pytest.raises(DiskFull):
-        place.register()
-    monkeypatch.setattr(loading, "load", load)
-    assert place.count("duplicate_copy") == 0
-    assert place.uploads.status(place.tenant, upload.id).state is UploadState.STAGING
-    assert place.register().files[0].outcome is Outcome.REGISTERED
-    assert place.count("duplicate_copy") == 4
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a disk that is small enough to be filled")
+def test_a_full_disk_fails_the_night_and_loses_nothing(place: Organisation) -> None:
+    upload = place.send_rows([right_row(number) for number in range(1, 2001)])
+    with small_disk(place) as disk:
+        with pytest.raises(DiskFull):
+            place.register()
+        assert place.count("duplicate_copy") < 2000
+        assert place.uploads.status(place.tenant, upload.id).state is UploadState.STAGING
+        assert place.found(1) == []
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        assert place.register().files[0].outcome is Outcome.REGISTERED
+        assert place.count("duplicate_copy") == 2000
+        assert len(place.found(2000)) == 1
 
 
 def test_a_database_that_ends_every_session_in_the_night_is_gone_on_with(
