@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # tests of a module stay together, so that what they share is made once.
 WORKERS := $(shell cores=$$(nproc); echo $$(( cores < 3 ? cores + 1 : 4 )))
 test: export TMPDIR := $(shell scripts/test-folder)
-PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadscope
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder
 
 .PHONY: help demo demo-reset test test-slow lint format docs bench clean lock
 

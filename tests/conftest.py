@@ -14,6 +14,11 @@ from support.database import Database, fresh_database, running_cluster
 pytest_plugins = ["support.browser", "support.skips"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest: at the end no worker is left alone with one of them."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
     """An embedded PostgreSQL with an initialised template database."""

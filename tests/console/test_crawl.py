@@ -18,6 +18,7 @@ from support.accounts import PASSWORD, Member
 from support.browser import NARROW, SIZE, Browser, Tab
 from support.html import faults
 
+pytestmark = pytest.mark.long
 #: Pages that no link leads to: the collection of components is for those who write pages.
 UNLINKED = {"components.index": "/-/components", "components.confirm": "/-/components/confirm"}
 #: Pages in other states than the one in which a link shows them, with the status of each.
@@ -119,6 +120,7 @@ def crawl(tab: Tab, house: House, starts: Iterable[str]) -> tuple[set[str], list
     return reached, found
 
 
+@pytest.mark.timeout(900)
 def test_every_page_that_links_lead_to_is_as_every_page_must_be(tab: Tab, house: House) -> None:
     reached, found = crawl(tab, house, ["/", f"/organisations/{SAPPORO}", *UNLINKED.values()])
     assert found == []

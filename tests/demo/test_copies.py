@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from chukan.demo.contents import shipped_contents
 from chukan.demo.place import Place
 from chukan.platform.database.embedded import EmbeddedCluster
 from demo.running import ask
 from demo.tables import mistakes, results
 
+pytestmark = pytest.mark.long
 #: The mistakes of A1-017 and one more, as the error reports tell them: record, item, reason code.
 MISTAKES = [
     ("6", "未申告区分 (X02_0101_020)", "required"),

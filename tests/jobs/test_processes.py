@@ -22,6 +22,7 @@ from support.database import Database, running_cluster
 from support.jobs import Works, until
 
 #: Short, so that the tests are; the rules do not depend on it.
+pytestmark = pytest.mark.long
 LEASE = 4
 QUICKLY = {"poll": 0.1, "silence": 5}
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Dialog, expect
 from chukan.platform.clock import FixedClock
 from support.browser import Browser, Tab
 
+pytestmark = pytest.mark.long
 COMPONENTS = "/-/components"
 CONFIRM = "/-/components/confirm"
 NOT_THERE = "/-/nowhere"

@@ -9,6 +9,7 @@ from middleserver.duplicate_copies.large_files import register
 from support.copies import Organisation
 
 #: What may come on top from a few thousand records to two million: allocators keep some of what they got.
+pytestmark = pytest.mark.long
 FLAT_KIB = 64 << 10
 
 
