@@ -153,6 +153,17 @@ class FourEyes:
             unit.note(asked_as=request_reference(made))
         return made
 
+    def require_person(self, actor: Actor, kind: str, *, request: str) -> None:
+        """Refuse the machine, and record that, before anybody is asked to confirm what it cannot ask for.
+
+        Raises:
+            PersonNeeded: the machine cannot ask; it is nobody's person.
+        """
+        if actor.signed is None:
+            act = AuditEntry(actor.name, AccountAction.ASK, f"kind:{kind}", request)
+            with audited(self._engine.begin, act, chain=Chain.PLATFORM):
+                actor.require_person()
+
     def waiting(self, actor: Actor, *, now: datetime) -> Sequence[Request]:
         """Return what waits at *now*, oldest first; every operator who may see requests sees all of them.
 

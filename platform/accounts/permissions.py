@@ -80,6 +80,7 @@ class Permission(Action):
     LINK_CASE_CLOSE = "linkage_codes:case:close"
     LINK_MOVE = "linkage_codes:link:move"
     LINK_MOVE_APPROVE = "linkage_codes:move:approve"
+    COPIES_DELETE = "duplicate_copies:copies:delete"
     INQUIRY_QUEUE_READ = "inquiries:queue:read"
     INQUIRY_QUEUE_CANCEL = "inquiries:queue:cancel"
     PROVISION_QUEUE_READ = "provisions:queue:read"
@@ -160,6 +161,7 @@ MEANINGS: MappingProxyType[Permission, str] = MappingProxyType(
         Permission.LINK_CASE_CLOSE: mark("close a case of a doubtful link"),
         Permission.LINK_MOVE: mark("ask for swapped or wrong links to be put right"),
         Permission.LINK_MOVE_APPROVE: mark("approve that links are put right, as the second person"),
+        Permission.COPIES_DELETE: mark("delete old versions of duplicate copies at all organisations"),
         Permission.INQUIRY_QUEUE_READ: mark("see how inquiries stand, without their content"),
         Permission.INQUIRY_QUEUE_CANCEL: mark("take inquiries back that have no answer"),
         Permission.PROVISION_QUEUE_READ: mark("see how provisions stand, without their content"),

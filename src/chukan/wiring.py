@@ -40,6 +40,7 @@ from chukan.tenants.limits.exemptions import component as exemptions
 from chukan.tenants.limits.exemptions import service as exemption_service
 from chukan.tenants.middleserver.connections import component as connections
 from chukan.tenants.middleserver.connections.tables import SEALED_COLUMNS as ANSWER_COLUMNS
+from chukan.tenants.middleserver.duplicate_copies import component as duplicate_copies
 from chukan.tenants.middleserver.duplicate_copies.tables import SEALED_COLUMNS as COPY_COLUMNS
 from chukan.tenants.middleserver.inquiries import component as inquiries
 from chukan.tenants.middleserver.inquiries import desk as inquiry_desk
@@ -52,7 +53,8 @@ from chukan.tenants.middleserver.operations import component as operations
 from chukan.tenants.middleserver.operations.excluded_items import excluded_on
 from chukan.tenants.middleserver.provision_records import component as provision_records
 from chukan.tenants.middleserver.provisions import component as provisions
-from chukan.tenants.middleserver.provisions.desk import features_of as provision_features
+from chukan.tenants.middleserver.provisions.desk import provisions_over
+from chukan.tenants.middleserver.provisions.service import Provisions
 from chukan.tenants.middleserver.provisions.tables import ENCRYPTED_COLUMNS as PROVISION_COLUMNS
 from chukan.tenants.middleserver.security import component as security
 from chukan.tenants.middleserver.security.certificates.service import ENCRYPTED_COLUMNS as KEY_COLUMNS
@@ -98,7 +100,8 @@ def components() -> tuple[Component, ...]:
         exemptions.component(_EXEMPTIONS),
         security.component(_settings, connect),
         transmission.component(_settings, _features),
-        linkage_codes.component(_settings, _MOVES),
+        linkage_codes.component(_settings, _MOVES, _provisions),
+        duplicate_copies.component(_provisions),
         inquiries.component(_settings),
         operations.component(_settings),
         provisions.component(_settings, excluded_on),
@@ -126,9 +129,14 @@ def signer_of(settings: Settings) -> Signer:
 
 def _features(sessions: TenantSessions, vault: Vault) -> Features:
     """Return what every feature does with the messages of the national network."""
-    provisions_do = provision_features(_settings, sessions, vault, excluded_on)
+    provisions_do = _provisions(sessions, vault).features()
     inquiries_do = inquiry_desk.features_of(_settings, sessions, vault)
     return Acquisition(sessions, vault).features() | inquiries_do | provisions_do
+
+
+def _provisions(sessions: TenantSessions, vault: Vault) -> Provisions:
+    """Return what knows who received what under a linkage code, and which requests still need which copies."""
+    return provisions_over(_settings, sessions, vault, excluded_on)
 
 
 def _affected(visit: Here, day: date) -> Mapping[Generation, int]:

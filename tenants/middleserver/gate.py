@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 
 from chukan.platform.clock import as_tokyo, as_utc
 from chukan.platform.database.tables import Tenant, TenantState
@@ -18,7 +18,7 @@ from chukan.platform.errors import ChukanError, Failure
 from chukan.platform.identifiers import TenantId
 from chukan.platform.messages import mark, text
 from chukan.platform.service_hours.data import shipped_schedule
-from chukan.platform.service_hours.outages.service import outages_from
+from chukan.platform.service_hours.outages.service import outages_on
 from chukan.platform.service_hours.rules import Generation, Schedule
 from chukan.platform.service_hours.services import Service
 from chukan.tenants.registry.rules import generation
@@ -29,6 +29,12 @@ from chukan.tenants.registry.values import State
 _MOVES_DATA = frozenset({Service.SYSTEM})
 #: More closings than this in a row are no calendar that anybody wrote; the search ends there.
 _MOST_CHANGES = 400
+# Asked at every request: composed once, for that takes longer than to run it.
+_SERVED = (
+    select(Organisation.state, Organisation.migrates_on, Organisation.dissolved_on, Tenant.state)
+    .join(Tenant, Tenant.id == Organisation.tenant)
+    .where(Tenant.id == bindparam("tenant"))
+)
 
 
 class Reason(StrEnum):
@@ -173,8 +179,8 @@ class Gate:
 
     def closed(self, tenant: TenantId, service: Service, now: datetime) -> Closed | None:
         """Return why *service* is closed to *tenant* at *now*, or None."""
-        schedule = self._schedule().with_outages(outages_from(self._engine, now))
-        return judge(schedule, self._served(tenant), service, now)
+        schedule, served = self._asked(tenant, now)
+        return judge(schedule, served, service, now)
 
     def closes_at(self, tenant: TenantId, service: Service, now: datetime) -> datetime | None:
         """Return when *service*, which is open to *tenant* at *now*, closes to it next (UTC).
@@ -184,19 +190,16 @@ class Gate:
         Raises:
             CalendarOutOfRange: the calendar does not know the day.
         """
-        schedule = self._schedule().with_outages(outages_from(self._engine, now))
-        served = self._served(tenant)
+        schedule, served = self._asked(tenant, now)
         return None if served is None else closing(schedule, served, service, now)
 
-    def _served(self, tenant: TenantId) -> Served | None:
-        query = (
-            select(Organisation.state, Organisation.migrates_on, Organisation.dissolved_on, Tenant.state)
-            .join(Tenant, Tenant.id == Organisation.tenant)
-            .where(Tenant.id == tenant)
-        )
+    def _asked(self, tenant: TenantId, now: datetime) -> tuple[Schedule, Served | None]:
+        """Return the schedule with the outages from *now* on, and what is known of *tenant*, on one connection."""
         with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+            outages = outages_on(connection, now)
+            row = connection.execute(_SERVED, {"tenant": tenant}).one_or_none()
+        schedule = self._schedule().with_outages(outages)
         if row is None:
-            return None
+            return schedule, None
         state, migrates_on, dissolved_on, tenant_state = row
-        return Served(State(state), TenantState(tenant_state), migrates_on, dissolved_on)
+        return schedule, Served(State(state), TenantState(tenant_state), migrates_on, dissolved_on)

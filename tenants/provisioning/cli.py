@@ -138,7 +138,7 @@ def ask_for_purge(settings: Settings, *, code: str, reason: str, confirm: str | 
     with opened(settings, kinds()) as desk:
         acting(desk.engine)
         actor = desk.actor()
-        actor.require_person()
+        desk.four_eyes.require_person(actor, purge.KIND, request=desk.request)
         organisation = purgeable(desk.engine, code, now=now)
         typed = confirm if confirm is not None else _typed(organisation)
         waiting = purge.ask(

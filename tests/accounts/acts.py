@@ -15,6 +15,7 @@ from accounts.acts_world import DAY, World
 from chukan.platform.clock import SystemClock
 from chukan.platform.vault.rules import KeyUse
 from chukan.tenants.registry.organisations_file import shipped
+from support.copies import INFORMATION
 from support.gateway import DEPARTMENT, SYSTEM
 
 AFFAIR = "JM01000000121000"
@@ -90,6 +91,11 @@ def _city(
         return (world.server.code, *words, *further)
 
     return arguments
+
+
+def _bulk_delete(world: World) -> Sequence[object]:
+    version = world.server.old_copies()
+    return (world.server.code, "--information", INFORMATION, "--version", version, "--confirm", INFORMATION)
 
 
 def _request_codes(world: World) -> Sequence[object]:
@@ -216,6 +222,23 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         ),
         "linkage-codes relink": Row(
             _city(lambda _server: uuid4(), "--reason", "test"), "accounts:request:ask", takes_a_person=True
+        ),
+        "duplicate-copies bulk-delete": Row(_bulk_delete, "duplicate_copies:copies:delete"),
+        "inquiries list": Row(_city()),
+        "inquiries show": Row(_city(MiddleServer.inquiry)),
+        "inquiries cancel": Row(_city(MiddleServer.inquiry), "inquiries:inquiry:cancel"),
+        "provisions status": Row(_city()),
+        "provisions restrict": Row(_city(lambda _server: None, "--reason", "test"), "provisions:restriction:set"),
+        "provisions lift": Row(_city(MiddleServer.restriction), "provisions:restriction:lift"),
+        "provisions recipients": Row(
+            _city(lambda _server: None, "--information", INFORMATION, "--from", "2026-06-01", "--to", "2026-06-30"),
+            "provisions:erroneous:search",
+        ),
+        "provision-records find": Row(_city(lambda _server: None, "--serial", "0")),
+        "provision-records reconcile": Row(_city()),
+        "provision-records cases": Row(),
+        "provision-records close-case": Row(
+            lambda world: (world.server.record_case(), "--reason", "test"), "provision_records:case:close"
         ),
         "night-batch run": Row(_after(lambda world: world.server.upload()), "duplicate_copies:upload:refuse"),
         "night-batch status": Row(),

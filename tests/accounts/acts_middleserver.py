@@ -32,13 +32,15 @@ from chukan.tenants.middleserver.linkage_codes.rules import CaseKind
 from chukan.tenants.middleserver.operations.campaigns.service import Campaigns, campaign_of
 from chukan.tenants.middleserver.operations.excluded_items import COLUMNS
 from chukan.tenants.middleserver.operations.rules import NightTerms, Precedence
+from chukan.tenants.middleserver.provisions.bars import Bars, Scope
+from chukan.tenants.middleserver.provisions.trail import Caller as ProvisionCaller
 from chukan.tenants.middleserver.security.certificates.rules import KeyState, KeyUse
 from chukan.tenants.middleserver.security.certificates.service import Certificates, Keys
 from chukan.tenants.middleserver.security.masters.service import Distribution, Masters
 from chukan.tenants.middleserver.transmission.desk import connect, desk_for
 from chukan.tenants.middleserver.transmission.service import identity
 from chukan_simulators.national_network.client import running_network
-from support.copies import Organisation, right_row
+from support.copies import Organisation, layout, right_row
 from support.gateway import DEPARTMENT, SYSTEM, Authority, Card
 from support.vault import Safe
 
@@ -200,13 +202,60 @@ class MiddleServer:
             codes.open_case(connection, CaseKind.CODE_CHANGED, request=uuid4(), link=uuid4(), at=SystemClock().now())
             return str(codes.open_cases(connection)[-1].id)
 
+    # -- inquiries, provisions and their records -----------------------------------------------------
+
+    def inquiry(self) -> str:
+        """Return the number of a request whose one inquiry waits for its turn."""
+        number = f"{self.number():022}"
+        self.ask(
+            "insert into {}.inquiry_reception (number, kind, count, department, actor, registered_at)"
+            " values (%s, 'bulk', 1, '', 'system:test', now())",
+            number,
+        )
+        self.ask(
+            "insert into {}.inquiry (reception, place, kind, serial, state, person, address, information, affair,"
+            " procedure, provider, period, undisclosed)"
+            " values (%s, 1, 'bulk', %s, 'queued', '', '', '', '', '', '', false, false)",
+            number,
+            f"SERIAL{number}",
+        )
+        return number
+
+    def restriction(self) -> str:
+        """Suspend automatic replies and return the restriction."""
+        caller = ProvisionCaller(self.tenant, "system:test", "test")
+        bars = Bars(self.desk.sessions, self.desk.vault)
+        return str(bars.restrict(caller, [Scope()], "test", now=SystemClock().now()))
+
+    def record_case(self) -> str:
+        """Return a case of a record that differs."""
+        ((case,),) = self.ask(
+            "insert into platform.reconciliation_case"
+            " (tenant, side, inquirer, serial, kind, fields, requested_on, opened_at, seen_at)"
+            " values (%s, 'provider', '1', %s, 'differs', '{result}', '2026-06-01', now(), now()) returning id",
+            self.tenant,
+            str(self.number()),
+        )
+        return str(case)
+
+    def old_copies(self) -> int:
+        """Register a copy of a version that no masters link, and return the version."""
+        version = 1000 + self.number()
+        place = self._place()
+        place.masters.known = (layout(version),)
+        place.send_rows([right_row(1, version=str(version))])
+        place.register()
+        return version
+
     # -- by day and by night -------------------------------------------------------------------------
 
     def upload(self) -> None:
         """Send a file of one record, whose layout no masters know: the night will refuse it."""
+        self._place().send_rows([right_row(self.number())])
+
+    def _place(self) -> Organisation:
         clock = FixedClock(SystemClock().now())
-        place = Organisation(self.safe, self.tenant, self.desk.sessions, self.desk.vault, clock)
-        place.send_rows([right_row(self.number())])
+        return Organisation(self.safe, self.tenant, self.desk.sessions, self.desk.vault, clock)
 
     def items(self) -> bytes:
         """Return a list of excluded items that was never loaded."""

@@ -44,6 +44,7 @@ from chukan.tenants.registry.service import Changes, Registry
 from chukan.tenants.registry.values import Department, ReleaseGroup
 from chukan.tenants.releases.rendering import head, render
 from console.copies_furniture import CopiesFurniture
+from console.exchange_furniture import ExchangeFurniture
 from support.accounts import Office
 from support.database import Database
 
@@ -103,6 +104,7 @@ class Furniture:
         self.run_jobs(all_jobs)
         with self.database.superuser() as superuser:
             CopiesFurniture(superuser, self.console, self.now).place()
+            ExchangeFurniture(superuser, self.console, self.now).place()
         self.ask_for_purge()
         self.seal()
 

@@ -20,12 +20,14 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 #: What stands for the places of a path; a new kind of place needs a line here.
 PLACES: dict[str, object] = {
     "assignment": NOBODY,
+    "case": NOBODY,
     "chain": "00000000-0000-0000-0000-000000000000",
     "change": NOBODY,
     "contact": NOBODY,
     "fingerprint": "0",
     "login": "whole",
     "mail": NOBODY,
+    "message": NOBODY,
     "name": "audit-seal",
     "outage": NOBODY,
     "path": "app.css",
@@ -36,6 +38,8 @@ PLACES: dict[str, object] = {
     "session": NOBODY,
     "shelf": "open",
     "task": "T1",
+    "tenant": NOBODY,
+    "trace": NOBODY,
     "wanted": NOBODY,
 }
 PUBLIC = {"accounts.login", "accounts.log_in", "accounts.enrol", "accounts.prepare_enrolment"}

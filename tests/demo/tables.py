@@ -1,4 +1,4 @@
-"""The tables that the demonstration prints of duplicate copies, read again."""
+"""The tables that the demonstration prints of duplicate copies and inquiries, read again."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def mistakes(printed: str) -> list[tuple[str, ...]]:
         r"^│ [^│]+│ (\d+|–) +│ ([^│]+)│ ([a-z_]+) +│ [^│]+│ [^│]+│$", printed.partition("Why they")[2], re.MULTILINE
     )
     return [tuple(map(str.strip, row)) for row in rows]
+
+
+def rows(printed: str, title: str) -> list[tuple[str, ...]]:
+    """Return the rows of the table *title*, each cell without the blanks around it; a row is one line."""
+    lines = printed.partition(title)[2].partition("└")[0].splitlines()
+    return [tuple(cell.strip() for cell in line.split("│")[1:-1]) for line in lines if line.startswith("│")]

@@ -1,20 +1,28 @@
-"""The files that the demonstration makes: right by the layout in force, and each mistake of A1-017 is found."""
+"""Who lives in the demonstration, the files about them, and what is asked for: right, or wrong on purpose."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine
 
-from chukan.demo.residents import File, residents, right_file, wrong_files
+from chukan.demo.contents import shipped_contents
+from chukan.demo.open_gate import OpenGate
+from chukan.demo.residents import File, moved_in, residents, right_file, wrong_files
+from chukan.platform.identifiers import TenantId
+from chukan.platform.service_hours.services import Service
 from chukan.tenants.middleserver.duplicate_copies.files import opened
 from chukan.tenants.middleserver.duplicate_copies.rules import FileForm, Reason
 from chukan.tenants.middleserver.duplicate_copies.validator import Terms
 from chukan.tenants.middleserver.formats.codes import InformationCode
 from chukan.tenants.middleserver.formats.individual_number import stands_in
+from chukan.tenants.middleserver.gate import Closed, Gate
+from chukan.tenants.middleserver.gate import Reason as GateReason
 from chukan.tenants.middleserver.security.masters.rules import Catalogue
 from chukan.tenants.middleserver.security.masters.standard import Standard
 
@@ -80,3 +88,34 @@ def test_what_could_be_an_individual_number_stands_in_one_file_alone(catalogue: 
 def test_the_last_resident_is_unknown_to_the_register_network() -> None:
     assert [person.record_code is None for person in PEOPLE] == [False] * 39 + [True]
     assert {person.number for person in PEOPLE} & {person.number for person in residents(41, 40)} == set()
+
+
+def test_who_moved_in_is_the_same_person_at_another_address() -> None:
+    people = moved_in(residents(41, 40), PEOPLE, 3)
+    assert [person.record_code for person in people[:3]] == [person.record_code for person in PEOPLE[:3]]
+    assert [person.address for person in people] == [person.address for person in residents(41, 40)]
+    assert people[3:] == residents(41, 40)[3:]
+
+
+def test_what_is_asked_for_is_permitted_but_for_what_is_to_be_refused(catalogue: Catalogue) -> None:
+    wanted, (provider, inquirer) = shipped_contents().inquiries, shipped_contents().copies.municipalities
+    codes = {
+        "inquirer": catalogue.organisation(inquirer.code).institution_code,
+        "provider": catalogue.organisation(provider.code).institution_code,
+    }
+    asked = (wanted.answered, wanted.missing, wanted.refused)
+    assert [catalogue.permits(**codes, **each.model_dump()) for each in asked] == [True, True, False]
+    assert wanted.listed + 2 <= wanted.moved, "whoever is asked for lived in the other municipality before"
+
+
+@pytest.mark.parametrize("reason", [*GateReason, None])
+def test_the_gate_of_the_demonstration_is_closed_to_who_is_not_served_alone(
+    reason: GateReason | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = None if reason is None else Closed(reason, None)
+    monkeypatch.setattr(Gate, "closed", lambda *_asked: closed)
+    gate = OpenGate(create_engine("postgresql+psycopg://"))
+    tenant, now = TenantId(uuid4()), datetime(2026, 11, 22, tzinfo=UTC)
+    refusing = {GateReason.SUSPENDED, GateReason.CLOSING, GateReason.NOT_SERVED}
+    assert gate.closed(tenant, Service.SYSTEM, now) == (closed if reason in refusing else None)
+    assert gate.closes_at(tenant, Service.SYSTEM, now) is None

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.usefixtures("english")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_demonstration_goes_on_wherever_it_was_killed(folder: Path, tmp_path: Path) -> None:
     first = Run.begin(folder, tmp_path / "first", *SMALL)
     first.until_told("Organisations: 60, 60 new")
@@ -63,6 +64,8 @@ def test_a_demonstration_goes_on_wherever_it_was_killed(folder: Path, tmp_path: 
     assert "300 asked for now" in second.told()
     assert "6 files, 6 sent now" in second.told()
     assert "Why they were refused" in asked("copies", "--directory", str(folder)), "also in one that runs"
+    assert "Traffic from now on: another municipality asks both every 10 seconds" in second.told()
+    assert "0 differ; 0 open cases" in asked("exchange", "--directory", str(folder)), "beside the traffic"
     orphans = second.place.processes().alive()
     assert second.end(signal.SIGKILL) == -signal.SIGKILL
     named = {record.name: record for record in second.started()}

@@ -32,7 +32,7 @@ GRANTS = {
     "organisation_department": (SERVING, {C}, set(), set()),
     "interface_adoption": (SERVING, {C}, {C}, set()),
     "delegation_declaration": (SERVING, {C}, {C}, set()),
-    "contact": ({C, S}, {C}, {C}, set()),
+    "contact": ({C, S, W}, {C}, {C}, set()),
     "role_assignment": ({C, S, W, P}, {C}, {C}, set()),
     "personnel_change": ({C, S, W, P}, {C}, {C}, set()),
     "handover_task": ({C, S, W, P}, {C}, {C}, set()),

@@ -77,7 +77,9 @@ def test_a_script_names_no_schema_and_keeps_no_version_table() -> None:
 
 def test_what_is_sealed_stands_in_a_table_of_the_tenants() -> None:
     for each in SEALED:
-        columns = TenantBase.metadata.tables[each.table].columns
+        held = TenantBase.metadata.tables[each.table]
+        columns = held.columns
+        assert "update" in privileges_of(held), f"a rotation of the key seals {each} anew"
         assert {each.column, each.id_column} <= set(columns.keys()), each
         assert columns[each.id_column].primary_key, each
 

@@ -66,8 +66,8 @@ def exchange(cluster: tuple[EmbeddedCluster, DatabaseSettings], folder: Path) ->
     """Lend a gateway over a database of its own; its organisations share masters."""
     masters = Masters([f"0220113112101{number}" for number in range(701, 720)] + [PROVIDER])
     with fresh_database(*cluster) as database, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk, "Masters", lambda _engine: masters)
-        patch.setattr(provision_desk, "Masters", lambda _engine: masters)
+        patch.setattr(desk, "Catalogues", lambda _engine, **_: masters)
+        patch.setattr(provision_desk, "Masters", lambda _engine, **_: masters)
         made = Exchange(file_safe(database, folder))
         yield made
         made.close()

@@ -193,8 +193,8 @@ class Provider:
 
     # -- what is there -------------------------------------------------------------------------------
 
-    def link(self, *people: int) -> None:
-        """Let the network have given codes for *people*."""
+    def link(self, *people: int, request: UUID | None = None) -> None:
+        """Let the network have given codes for *people*, asked for by a *request*."""
         seals = Seals(self.wire.place.vault, self.tenant)
         with self.wire.place.sessions.begin(self.tenant) as connection:
             for person in people:
@@ -202,8 +202,8 @@ class Provider:
                 sealed_address, sealed_code = seals.link(id_, address, code)
                 add_link(
                     connection,
-                    Link(id_, seals.person(address), seals.code_index(code), sealed_code, sealed_address, uuid4(),
-                         self.now - timedelta(days=1), None),
+                    Link(id_, seals.person(address), seals.code_index(code), sealed_code, sealed_address,
+                         request or uuid4(), self.now - timedelta(days=1), None),
                 )  # fmt: skip
 
     def register(self, rows: Sequence[Row]) -> None:

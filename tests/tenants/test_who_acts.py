@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from chukan.platform.accounts.errors import PermissionLacking, SessionOver
+from chukan.platform.accounts.errors import PermissionLacking, PersonNeeded, SessionOver
 from chukan.platform.accounts.permissions import Permission
 from chukan.platform.accounts.rules import Role
 from chukan.platform.command_line import needs_of, system_actor
@@ -84,3 +84,13 @@ def test_nobody_logged_in_is_the_machine(place: Place) -> None:
     place.log_out()
     place.chukan("tenants", "suspend", LEAVING, "--reason", "x")
     assert place.entries(PLATFORM)[-1][:2] == (system_actor(), "tenants:tenant:suspend")
+
+
+def test_the_machine_cannot_ask_for_a_purge_and_is_not_asked_to_confirm_one(place: Place) -> None:
+    place.log_in_as("onlooker", Role.HELPDESK)
+    place.log_out()
+    with pytest.raises(PersonNeeded):
+        place.chukan("tenants", "purge", LEAVING, "--reason", "x")
+    assert place.entries(PLATFORM)[-1] == (
+        system_actor(), "accounts:request:ask", "kind:tenants:tenant:purge", "refused"
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from chukan.platform.audit.rules import Action, AuditEntry, Detail
 from chukan.platform.audit.service import Chain, UnitOfWork, audited
@@ -121,7 +121,12 @@ def outages_from(engine: Engine, instant: datetime) -> tuple[Outage, ...]:
     Any process that asks about service hours may read this.
     """
     with engine.connect() as connection:
-        return _effective(store.read_outages(connection, ending_after=as_utc(instant)))
+        return outages_on(connection, instant)
+
+
+def outages_on(connection: Connection, instant: datetime) -> tuple[Outage, ...]:
+    """Return the same as ``outages_from``, on a connection that asks for more."""
+    return _effective(store.read_outages(connection, ending_after=as_utc(instant)))
 
 
 def planned_between(engine: Engine, span: Span) -> Sequence[PlannedOutage]:

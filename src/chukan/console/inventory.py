@@ -41,7 +41,14 @@ PARTS = (
     Part(
         mark("Connection with the national network"),
         mark("The exchange of signed messages; the masters and the certificates that it stands on"),
-        ("exchange-oldest-unsent", "exchange-dead-letters", "masters-unapplied", "message-certificates-expiring"),
+        (
+            "exchange-oldest-unsent",
+            "exchange-dead-letters",
+            "inquiries-pace",
+            "reconciliation-cases-open",
+            "masters-unapplied",
+            "message-certificates-expiring",
+        ),
     ),
     Part(mark("Keys"), mark("The HSM, or in development a file"), ("vault-key-provider", "vault-wrapping-key-age")),
     Part(

@@ -15,7 +15,7 @@ from chukan.demo.isolation import isolation
 from chukan.demo.place import Place, reset
 from chukan.demo.report import print_ways_in
 from chukan.demo.steps import Size
-from chukan.demo.up import bring_up, show_copies
+from chukan.demo.up import Shown, bring_up, show
 from chukan.platform.command_line import TranslatedCommand, TranslatedGroup
 from chukan.platform.database.errors import DatabaseUnreachable
 from chukan.platform.messages import text
@@ -57,7 +57,14 @@ def up(*, directory: Path, until_ready: bool, organisations: int | None, tenants
 @_directory_option
 def copies(*, directory: Path) -> None:
     """Show how duplicate copies of two municipalities are registered or refused; starts and stops what it needs."""
-    show_copies(directory)
+    show(Shown.COPIES, directory)
+
+
+@demo.command(cls=TranslatedCommand)
+@_directory_option
+def exchange(*, directory: Path) -> None:
+    """Show inquiries between two municipalities, to the three records of them; starts and stops what it needs."""
+    show(Shown.EXCHANGE, directory)
 
 
 @demo.command("reset", cls=TranslatedCommand)

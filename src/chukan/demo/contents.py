@@ -87,6 +87,25 @@ class ExchangedCopies(_Data):
     municipalities: tuple[Municipality, ...]
 
 
+class Asking(_Data):
+    """What is asked for, and in which procedure: codes of the masters."""
+
+    affair: str
+    procedure: str
+    information: str
+
+
+class ExchangedInquiries(_Data):
+    """What `chukan demo exchange` asks of the first municipality of the copies, in the name of the second."""
+
+    moved: int
+    listed: int
+    per_second: float
+    answered: Asking
+    missing: Asking
+    refused: Asking
+
+
 class Contents(_Data):
     """All of it."""
 
@@ -96,6 +115,7 @@ class Contents(_Data):
     outage: SundayOutage
     mail: FirstMail
     copies: ExchangedCopies
+    inquiries: ExchangedInquiries
 
 
 def contents_of(document: dict[str, Any]) -> Contents:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,11 @@ from uuid import uuid4
 
 from chukan.demo.contents import Contents, Municipality
 from chukan.demo.errors import Stalled
+from chukan.demo.features import features
 from chukan.demo.installation import ACTOR, Installation
 from chukan.demo.network import BusinessSystem, Network
 from chukan.demo.place import Place
-from chukan.demo.residents import File, Resident, residents, right_file, wrong_files
+from chukan.demo.residents import File, Resident, moved_in, residents, right_file, wrong_files
 from chukan.demo.rules import brought_forward
 from chukan.demo.steps import bar
 from chukan.platform.clock import SystemClock, as_tokyo, monotonic
@@ -63,6 +64,7 @@ from chukan.tenants.middleserver.security.masters.package import PLATFORM_SYSTEM
 from chukan.tenants.middleserver.security.masters.service import Distribution
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, connect
 from chukan.tenants.middleserver.transmission.desk import desk_for as exchange_desk
+from chukan.tenants.middleserver.transmission.relay import Relay
 from chukan.tenants.registry.populations import import_population
 from chukan.tenants.registry.service import Registry
 from chukan.tenants.registry.store import Filter, Registered
@@ -75,7 +77,7 @@ _CODES_SECONDS = 60.0
 _NIGHT_SECONDS = 90.0
 _LOOK_SECONDS = 0.1
 _USER = "demo"
-_XML = {"Content-Type": "application/xml"}
+XML = {"Content-Type": "application/xml"}
 _OPEN = frozenset({UploadState.RECEIVED, UploadState.STAGING, UploadState.VALIDATED})
 
 
@@ -176,7 +178,7 @@ class Copies:
                 self._ask_for_codes(town)
                 new += len(town.people)
         begun = monotonic()
-        with bar(text("Linkage codes"), new) as advance, self.exchange.relay(desk.acquisition.features()) as relay:
+        with bar(text("Linkage codes"), new) as advance, self.relay() as relay:
             shown = 0
             while (left := sum(self._under_way(town) for town in self.towns())) > 0:
                 relay.run()
@@ -240,11 +242,14 @@ class Copies:
 
     def towns(self) -> list[Town]:
         """Return the municipalities that take part, as they are registered now."""
-        wanted = self.contents.copies
+        wanted, moved = self.contents.copies, self.contents.inquiries.moved
         known = {each.code: each for each in self._registered()}
+        first, *others = (
+            residents(place * wanted.residents + 1, wanted.residents) for place in range(len(wanted.municipalities))
+        )
+        people = [first, *(moved_in(each, first, moved) for each in others)]
         return [
-            self._town(known[each.code], each, residents(place * wanted.residents + 1, wanted.residents))
-            for place, each in enumerate(wanted.municipalities)
+            self._town(known[each.code], each, own) for each, own in zip(wanted.municipalities, people, strict=True)
         ]
 
     def _town(self, found: Registered, wanted: Municipality, people: Sequence[Resident]) -> Town:
@@ -264,11 +269,10 @@ class Copies:
         if any(key.state is KeyState.ACTIVE for key in keys):
             return False
         waiting = [key.kid for key in keys if key.state is KeyState.PENDING and key.kid is not None]
-        institution = self.security.masters.catalogue(town.tenant).organisation(town.code).institution_code
         kid = (
             waiting[0]
             if waiting
-            else self.certifying.request(town.tenant, institution, use, now=self.installation.now())
+            else self.certifying.request(town.tenant, self.institution(town), use, now=self.installation.now())
         )
         self.certifying.activate(town.tenant, kid, now=self.installation.now())
         return True
@@ -283,13 +287,13 @@ class Copies:
 
     def _ask_for_codes(self, town: Town) -> None:
         """Ask through the gateway, and have the terminal tell the register network whose serials they are."""
-        root = self._message("CodeRequest", CODES)
+        root = self.message("CodeRequest", CODES)
         for person in town.people:
             add(root, "IntegratedAddressNumber", person.address)
-        answer = town.system.ask("POST", f"/if/{CODES}", render(root), _XML)
+        answer = town.system.ask("POST", f"/if/{CODES}", render(root), XML)
         entries = list(parse(answer.body, {CODES_ANSWER}).root.iterfind("Entry"))
         records = {person.address: person.record_code for person in town.people}
-        institution = self.security.masters.catalogue(town.tenant).organisation(town.code).institution_code
+        institution = self.institution(town)
         self.network.register(
             [
                 {
@@ -333,13 +337,17 @@ class Copies:
         pieces = range(offset, len(file.content), _PIECE)
         for begins in pieces:
             town.system.send_piece(address, file.content[begins : begins + _PIECE], begins)
-        root = self._message("SPIRegistrationDeleteRequest", REGISTRATION)
+        root = self.message("SPIRegistrationDeleteRequest", REGISTRATION)
         add(root, "AttachedFileName", file.name)
         add(root, "AttachmentID", address.rpartition("/")[2])
-        town.system.ask("POST", f"/if/{REGISTRATION}", render(root), _XML)
+        town.system.ask("POST", f"/if/{REGISTRATION}", render(root), XML)
         return max(len(pieces), 1)
 
-    def _message(self, root: str, kind: str) -> Element:
+    def institution(self, town: Town) -> str:
+        """Return the institution code that the network knows the town by."""
+        return self.security.masters.catalogue(town.tenant).organisation(town.code).institution_code
+
+    def message(self, root: str, kind: str) -> Element:
         """Return the head of a message of a municipality's system."""
         wanted = self.contents.copies
         header = MessageHeader(
@@ -349,6 +357,11 @@ class Copies:
         add(made, "RequestSourceUnitCode", wanted.department)
         add(made, "RequestSourceUserID", _USER)
         return made
+
+    def relay(self) -> AbstractContextManager[Relay]:
+        """Lend a relay that sends what waits now, beside that of the worker, which looks every few seconds."""
+        exchange = self.exchange
+        return exchange.relay(features(exchange.settings, exchange.sessions, exchange.vault))
 
     def _wait(self, begun: float, patience: float, what: str) -> None:
         if monotonic() - begun > patience:

@@ -13,7 +13,7 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +29,8 @@ from chukan.demo.errors import AnswerUnexpected
 from chukan.demo.processes import Program, Running
 from chukan.platform.clock import SystemClock
 
+#: The statuses of what was done as it was asked for.
+SUCCESS = range(http.client.OK, http.client.MULTIPLE_CHOICES)
 _SECONDS = 30.0
 #: A code comes within seven of these; a message that was not taken is delivered again that soon.
 _BUSINESS_DAY_SECONDS = "0.05"
@@ -53,6 +55,20 @@ class Network:
         asked = http.client.HTTPConnection("127.0.0.1", self.control, timeout=_SECONDS)
         with closing(asked):
             _exchange(asked, "POST", "/platform", json.dumps({"url": url}).encode(), {})
+
+    def begin_traffic(self, inquiries: int, per_second: float, providers: Sequence[str]) -> None:
+        """Have a partner of the network ask *providers* (institution codes), mixed as inquiries were counted."""
+        told = {"count": inquiries, "per_second": per_second, "providers": providers}
+        asked = http.client.HTTPConnection("127.0.0.1", self.control, timeout=_SECONDS)
+        with closing(asked):
+            _exchange(asked, "POST", "/traffic", json.dumps(told).encode(), {})
+
+    def has_traffic(self) -> bool:
+        """Return whether such a partner asks now."""
+        asked = http.client.HTTPConnection("127.0.0.1", self.control, timeout=_SECONDS)
+        with closing(asked):
+            told = json.loads(_exchange(asked, "GET", "/traffic", b"", {}).body)
+        return bool(told["left"])
 
     def register(self, requests: Sequence[Mapping[str, str | None]]) -> None:
         """Give resident record codes and serials to the register network, as a municipality's terminal does."""
@@ -103,17 +119,25 @@ class BusinessSystem:
     network_ca: Path
     card: Path
 
-    def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """Return the gateway's answer.
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        expected: Collection[int] = SUCCESS,
+    ) -> Answer:
+        """Return the gateway's answer, of a status that is *expected*.
 
         Raises:
-            AnswerUnexpected: it is a refusal.
+            AnswerUnexpected: it is of another one.
         """
         context = ssl.create_default_context(cafile=str(self.network_ca))
         context.load_cert_chain(self.card)
         asked = http.client.HTTPSConnection("localhost", self.port, timeout=_SECONDS, context=context)
         with closing(asked):
-            return _exchange(asked, method, path, body, headers or {})
+            return _exchange(asked, method, path, body, headers or {}, expected=expected)
 
     def announce(self, content: bytes, metadata: Mapping[str, str]) -> tuple[str, str, int]:
         """Announce a file; return its address, its state, and how many bytes of it have come."""
@@ -134,12 +158,18 @@ class BusinessSystem:
 
 
 def _exchange(
-    asked: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    asked: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    expected: Collection[int] = SUCCESS,
 ) -> Answer:
     asked.request(method, path, body, dict(headers))
     response = asked.getresponse()
     answer = Answer(response.status, dict(response.headers), response.read())
-    if not http.client.OK <= answer.status < http.client.MULTIPLE_CHOICES:
+    if answer.status not in expected:
         raise AnswerUnexpected(path=path, status=answer.status, detail=answer.body[:2000].decode("utf-8", "replace"))
     return answer
 

@@ -10,6 +10,7 @@ import click
 
 from chukan.demo.contents import Contents
 from chukan.demo.copies import Told
+from chukan.demo.exchange import Exchanged
 from chukan.demo.front import authority
 from chukan.demo.installation import Installation
 from chukan.demo.people import Code, used_codes, ways_in
@@ -93,6 +94,50 @@ def print_copies(found: Sequence[Told]) -> None:
     headings = (mark("File"), mark("Record"), mark("Item"), mark("Reason code"), mark("What is wrong"),
                mark("What to do"))  # fmt: skip
     print_table(mark("Why they were refused"), headings, lines)
+
+
+def print_exchange(found: Exchanged) -> None:
+    """Print what became of the inquiries, the answer as it was decrypted, and what three parties recorded of it."""
+    rows = [
+        (text(each.title), str(each.count), each.state, each.reason or "–",
+         f"{each.seconds:.1f}")
+        for each in found.outcomes
+    ]  # fmt: skip
+    columns = (mark("Inquiry"), mark("Number"), mark("State"), mark("Reason"), mark("Seconds"))
+    print_table(mark("Inquiries, and what became of them"), columns, rows)
+    click.echo(text("The answer at the counter, as the inquirer's system decrypted it: {about}", about=found.about))
+    items = [(each.name, each.code, each.value) for each in found.answer]
+    print_table(mark("The answer (all of it invented)"), (mark("Item"), mark("Code of the item"), mark("Value")), items)
+    records = [
+        (text(title), *(_recorded(getattr(each, name)) for each in found.records)) for name, title in _FIELDS.items()
+    ]
+    headings = (mark("Field"), mark("The inquirer's record"), mark("The provider's record"),
+                mark("The network's record"))  # fmt: skip
+    print_table(mark("What three parties recorded of it"), headings, records)
+
+
+_FIELDS = {
+    "serial": mark("Processing serial"),
+    "inquirer": mark("Inquirer"),
+    "provider": mark("Provider"),
+    "affair": mark("Affair"),
+    "procedure": mark("Procedure"),
+    "information": mark("Information"),
+    "requested_at": mark("Requested"),
+    "answered_at": mark("Answered"),
+    "result": mark("Result"),
+    "non_disclosure": mark("Not to be disclosed"),
+}
+
+
+def _recorded(said: object) -> str:
+    match said:
+        case datetime():
+            return f"{as_tokyo(said):%Y-%m-%d %H:%M:%S}"
+        case bool():
+            return text("yes") if said else text("no")
+        case _:
+            return str(said)
 
 
 _STATES = {

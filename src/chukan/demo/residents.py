@@ -98,6 +98,12 @@ def residents(first: int, count: int) -> list[Resident]:
     return [*made[:-1], replace(made[-1], record_code=None)]
 
 
+def moved_in(people: Sequence[Resident], earlier: Sequence[Resident], count: int) -> list[Resident]:
+    """Return *people*, of whom the first *count* are the first of *earlier*: the same persons, at another address."""
+    moved = [replace(each, record_code=other.record_code) for each, other in zip(people, earlier[:count], strict=False)]
+    return [*moved, *people[count:]]
+
+
 def right_file(catalogue: Catalogue, code: str, people: Sequence[Resident], form: FileForm, day: date) -> File:
     """Return the local-tax file of the municipality *code* about all of *people*, the undeclared marked as such."""
     kind = _kind(catalogue, LOCAL_TAX, "0101", code, day)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -19,11 +20,12 @@ from chukan.demo.contents import shipped_contents
 from chukan.demo.copies import Copies, copies_on
 from chukan.demo.copies import Told as Copied
 from chukan.demo.errors import DemonstrationRuns
+from chukan.demo.exchange import Exchange
 from chukan.demo.installation import Installation, own_settings, serving_installation
 from chukan.demo.network import network_of, simulated_network
 from chukan.demo.place import Place, held
 from chukan.demo.processes import Processes, Running
-from chukan.demo.report import print_copies, print_open, print_running, print_ways_in
+from chukan.demo.report import print_copies, print_exchange, print_open, print_running, print_ways_in
 from chukan.demo.steps import Size, Steps
 from chukan.platform.clock import monotonic
 from chukan.platform.messages import mark, text
@@ -56,10 +58,16 @@ class _Told:
         click.echo(text("{seconds} s  in all", seconds=_seconds(self.begun)))
 
 
-def bring_up(home: Path, size: Size, *, until_ready: bool, copies_alone: bool = False) -> None:
-    """Have everything in the folder *home* made, started and shown; then wait, unless *until_ready*.
+class Shown(Enum):
+    """What is gone through and told at the end: all of it, or one thing alone."""
 
-    With *copies_alone* only what became of the duplicate copies is shown at the end.
+    ALL = auto()
+    COPIES = auto()
+    EXCHANGE = auto()
+
+
+def bring_up(home: Path, size: Size, *, until_ready: bool, shown: Shown = Shown.ALL) -> None:
+    """Have everything in the folder *home* made, started and *shown*; then wait, unless *until_ready*.
 
     Told to end (SIGINT, SIGTERM, SIGHUP), it stops all that it started.
 
@@ -72,7 +80,7 @@ def bring_up(home: Path, size: Size, *, until_ready: bool, copies_alone: bool = 
         try:
             with held(home) as place, ExitStack() as open_:
                 click.echo(text("The demonstration is in {directory}.", directory=place.home))
-                processes = _everything(place, size, open_, copies_alone=copies_alone)
+                processes = _everything(place, size, open_, shown, until_ready=until_ready)
                 if not until_ready:
                     _wait(processes)
         except KeyboardInterrupt:
@@ -81,15 +89,15 @@ def bring_up(home: Path, size: Size, *, until_ready: bool, copies_alone: bool = 
     _say_stopped()
 
 
-def show_copies(home: Path) -> None:
-    """Show the way of duplicate copies: in the demonstration that runs in *home*, or in a small one made for it.
+def show(shown: Shown, home: Path) -> None:
+    """Show one thing alone: in the demonstration that runs in *home*, or in a small one made for it.
 
     Raises:
         FolderOfOthers, FolderUnusable, ProcessEnded, Stalled, KeyboardInterrupt: as ``bring_up``.
         DemonstrationRuns: one is only just being made there.
     """
     try:
-        bring_up(home, SMALL, until_ready=True, copies_alone=True)
+        bring_up(home, SMALL, until_ready=True, shown=shown)
     except DemonstrationRuns:
         place = Place(home.resolve())
         if not place.operators.exists():
@@ -97,13 +105,18 @@ def show_copies(home: Path) -> None:
         installation, network = Installation(own_settings(place)), network_of(place.logs / "network.out")
         try:
             with copies_on(place, installation, shipped_contents(), network) as copies:
-                print_copies(_copy(copies, _Told()))
+                told = _Told()
+                found = _copy(copies, told)
+                if shown is Shown.COPIES:
+                    print_copies(found)
+                else:
+                    print_exchange(_exchange(copies, told).found)
         finally:
             installation.close()
 
 
-def _everything(place: Place, size: Size, open_: ExitStack, *, copies_alone: bool) -> Processes:
-    """Make, start and show everything; *open_* stops it."""
+def _everything(place: Place, size: Size, open_: ExitStack, shown: Shown, *, until_ready: bool) -> Processes:
+    """Make and start everything, and show what is to be *shown*; *open_* stops it."""
     told, processes = _Told(), place.processes()
     open_.callback(processes.stop)
     started = processes.launch(mail_server())
@@ -125,11 +138,17 @@ def _everything(place: Place, size: Size, open_: ExitStack, *, copies_alone: boo
     told.step(mark("Mail"), partial(steps.mail, message), str)
     with copies_on(place, installation, steps.contents, network) as copies:
         found = _copy(copies, told)
+        exchanged = None if shown is Shown.COPIES else _exchange(copies, told)
+        if exchanged is not None and not until_ready:
+            told.step(mark("Traffic from now on"), exchanged.begin_traffic, str)
     told.step(mark("Audit trail"), steps.trail, str)
     told.step(mark("Checks"), steps.checks, str)
     told.end()
-    print_copies(found)
-    if copies_alone:
+    if shown is not Shown.EXCHANGE:
+        print_copies(found)
+    if exchanged is not None:
+        print_exchange(exchanged.found)
+    if shown is not Shown.ALL:
         return processes
     print_running(place, processes.running)
     print_open(installation)
@@ -160,6 +179,21 @@ def _copy(copies: Copies, told: _Told) -> list[Copied]:
     told.step(mark("Files of duplicate copies"), copies.uploads, str)
     told.step(mark("Night batch"), copies.night, str)
     return copies.outcome()
+
+
+def _exchange(copies: Copies, told: _Told) -> Exchange:
+    """Show inquiries between the municipalities, over their copies, and return what became of them."""
+    exchange = Exchange(copies)
+    told.step(mark("Automatic reply barred"), exchange.bar, str)
+    with exchange.carried():
+        told.step(mark("Inquiry at a counter"), exchange.counter, str)
+        told.step(mark("Inquiry outside the permission table"), exchange.refused, str)
+        told.step(mark("Inquiry about who is barred"), exchange.deferred, str)
+        told.step(mark("List of inquiries"), exchange.bulk, str)
+        told.step(mark("Decision of the provider's staff"), exchange.decision, str)
+        told.step(mark("Provision records"), exchange.records, str)
+        told.step(mark("Reconciliation"), exchange.reconciliation, str)
+    return exchange
 
 
 def _where(running: Running) -> str:

@@ -19,6 +19,8 @@ from chukan.tenants.middleserver.connections.rules import System
 
 #: A request without an answer for this long was left by a gateway that died.
 _ABANDONED = timedelta(minutes=2)
+#: So many answers are removed in one transaction.
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,12 @@ class Answers:
         """
         row, claim = f"{system.id}:{key}", uuid4()
         cipher = self._vault.column(system.tenant, "stored_answer", "content")
-        digest = self._vault.blind_index(system.tenant, "stored_answer.digest", _digest(request))
+        digest = self._index(system, request)
         at = as_utc(now)
         with self._sessions.begin(system.tenant) as connection:
-            store.forget_before(connection, at - self._kept)
-            earlier = store.claim_answer(connection, row, digest, claim, now=at, stale=at - _ABANDONED)
+            earlier = store.claim_answer(
+                connection, row, digest, claim, now=at, stale=at - _ABANDONED, over=at - self._kept
+            )  # fmt: skip
         if earlier is not None:
             known, content = earlier
             if known != digest:
@@ -85,6 +88,16 @@ class Answers:
         with self._sessions.begin(system.tenant) as connection:
             store.keep_answer(connection, row, claim, cipher.seal(row, reply.packed()))
         return reply
+
+    def name_of(self, system: System, key: str, request: Sequence[bytes]) -> str:
+        """Return what the *request* of *system* under *key* is known by: the same for the same bytes alone.
+
+        What is done in a transaction of its own is done once under it, also if nobody came to store the answer.
+        """
+        return f"{system.id}:{key}:{self._index(system, request).hex()}"
+
+    def _index(self, system: System, request: Sequence[bytes]) -> bytes:
+        return self._vault.blind_index(system.tenant, "stored_answer.digest", _digest(request))
 
     def keep(self, system: System, key: str, reply: Reply, *, now: datetime) -> None:
         """Store *reply* under *key*, which nobody asks under, in place of what stood there."""
@@ -104,9 +117,14 @@ class Answers:
         return Reply.unpacked(self._vault.column(system.tenant, "stored_answer", "content").open(row, content))
 
     def forget(self, tenant: TenantId, *, now: datetime) -> int:
-        """Remove what was kept for long enough at *now*; return how many answers."""
-        with self._sessions.begin(tenant) as connection:
-            return store.forget_before(connection, as_utc(now) - self._kept)
+        """Remove what was kept for long enough at *now*, some at a time; return how many answers."""
+        count = 0
+        while True:
+            with self._sessions.begin(tenant) as connection:
+                gone = store.forget_before(connection, as_utc(now) - self._kept, limit=_AT_ONCE)
+            count += gone
+            if gone < _AT_ONCE:
+                return count
 
 
 def _digest(parts: Sequence[bytes]) -> str:

@@ -10,11 +10,13 @@ from chukan.platform.component import Command, Component, Job
 from chukan.platform.settings import Settings
 from chukan.tenants.middleserver.connections.answers import Answers
 from chukan.tenants.middleserver.connections.cli import connections
+from chukan.tenants.middleserver.connections.connection_test.cli import connection_test
 from chukan.tenants.middleserver.connections.figures import DOCUMENTED
 from chukan.tenants.middleserver.connections.retention import sweep
 from chukan.tenants.middleserver.transmission.desk import at_job
 
-_DAILY = timedelta(hours=24)
+#: Answers hold what is personal: none stays much longer than it is kept.
+_OFTEN = timedelta(hours=6)
 
 
 def component(settings: Callable[[], Settings]) -> Component:
@@ -27,7 +29,7 @@ def component(settings: Callable[[], Settings]) -> Component:
 
     return Component(
         name="middleserver-connections",
-        commands=(Command(connections),),
+        commands=(Command(connections), Command(connection_test)),
         metrics=DOCUMENTED,
-        jobs=(Job("answers-retention", forget, _DAILY),),
+        jobs=(Job("answers-retention", forget, _OFTEN),),
     )

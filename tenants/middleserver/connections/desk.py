@@ -34,8 +34,9 @@ from chukan.tenants.middleserver.inquiries.service import Inquiries
 from chukan.tenants.middleserver.provisions.desk import provisions_over
 from chukan.tenants.middleserver.provisions.ports import ExcludedItems
 from chukan.tenants.middleserver.security.masters.in_force import MastersInForce
+from chukan.tenants.middleserver.security.masters.service import BELIEVED
 from chukan.tenants.middleserver.security.masters.service import Masters as Catalogues
-from chukan.tenants.middleserver.transmission.desk import FeaturesOf, authority_of, reception_for
+from chukan.tenants.middleserver.transmission.desk import FeaturesOf, authority_of, prompt_for, reception_for
 
 #: What files of the test mode are checked against, under the gateway's log-in.
 MastersOf = Callable[[Engine], Masters]
@@ -49,10 +50,11 @@ def opened(
     *,
     excluded: ExcludedItems,
     masters_of: MastersOf = MastersInForce,
+    gate_of: Callable[[Engine], Gate] = Gate,
 ) -> Services:
     """Return the gateway's services; what they hold open is closed with *stack*.
 
-    *excluded* tells the items that an organisation does not provide.
+    *excluded* tells the items that an organisation does not provide. *gate_of* gives the gate of all of them.
 
     Raises:
         SecretMissing: this machine was not given the gateway's log-in.
@@ -67,30 +69,33 @@ def opened(
     stack.callback(sessions.close)
     uploads = Uploads(sessions, vault, LimitedDay(RegisteredLimits(engine).standing))
     answers = Answers(sessions, vault, kept=timedelta(hours=settings.gateway.answers_kept_hours))
-    persons, gate = shipped_test_persons(), Gate(engine)
-    inquiries = Inquiries(sessions, vault, Catalogues(engine), gate, lambda: authority_of(settings.network))
+    persons, gate = shipped_test_persons(), gate_of(engine)
+    catalogues = Catalogues(engine, believed_seconds=BELIEVED)
+    inquiries = Inquiries(sessions, vault, catalogues, gate, lambda: authority_of(settings.network))
     # Half of the threads are left for the network: it brings the answers that are waited for.
     waiting = Waiting(
         inquiries, seconds=settings.gateway.inquiry_wait_seconds, seats=settings.gateway.threads // 2
     )  # fmt: skip
     stack.callback(waiting.close)
     provisions = provisions_over(lambda: settings, sessions, vault, excluded)
-    further = {
-        **InquiryMessages(inquiries, waiting, persons).works(),
-        **ProvisionMessages(provisions, persons).works(),
-    }
-    reception = authority = None
+    clock = clock or SystemClock()
+    reception = authority = prompt = None
     if settings.network.url:
-        network = settings.network
+        network, handled = settings.network, features(sessions, vault)
         reception = stack.enter_context(
             reception_for(
-                network, engine, sessions, vault, features(sessions, vault),
+                network, engine, sessions, vault, handled,
                 shut=lambda tenant, now: gate.closed(tenant, Service.SYSTEM, now),
             )
         )  # fmt: skip
+        prompt = stack.enter_context(prompt_for(network, engine, sessions, vault, handled, clock=clock))
         authority = authority_of(network)
+    further = {
+        **InquiryMessages(inquiries, waiting, persons, prompt).works(),
+        **ProvisionMessages(provisions, persons).works(),
+    }
     return Services(
-        clock=clock or SystemClock(),
+        clock=clock,
         gate=gate,
         doorkeeper=Doorkeeper(engine, shipped_rates()),
         answers=answers,

@@ -54,6 +54,7 @@ from chukan.tenants.middleserver.inquiries.service import (
     ResultPage,
 )
 from chukan.tenants.middleserver.inquiries.trail import InquiryCaller
+from chukan.tenants.middleserver.transmission.prompt import Prompt
 
 SINGLE, SINGLE_ANSWER = "IF_SKI_10712_R01", "IF_SKI_10712_S01"
 LIST, LIST_ANSWER = "IF_SKI_10723_R01", "IF_SKI_10723_S01"
@@ -110,9 +111,15 @@ class Waiting:
 class InquiryMessages:
     """What is done with messages about inquiries."""
 
-    def __init__(self, inquiries: Inquiries, waiting: Waiting, persons: TestPersons) -> None:
-        """Work with *inquiries*; *persons* are those of the test mode."""
+    def __init__(
+        self, inquiries: Inquiries, waiting: Waiting, persons: TestPersons, prompt: Prompt | None = None
+    ) -> None:
+        """Work with *inquiries*; *persons* are those of the test mode.
+
+        What is asked at a counter is sent by *prompt*, and not only when the relay's job looks.
+        """
         self._inquiries = inquiries
+        self._prompt = prompt
         self._waiting = waiting
         self._persons = persons
 
@@ -132,7 +139,11 @@ class InquiryMessages:
         if number := message.value("ReceptionNumber"):
             self._require_single(request, message, number)
         else:
-            number = self._registered(request, message, Kind.WINDOW).number
+            told = self._registered(request, message, Kind.WINDOW)
+            number = told.number
+            for conversation in told.left_now:
+                if self._prompt is not None:
+                    self._prompt.send(request.system.tenant, conversation, request=request.id)
         return _single(message, number)
 
     def _require_single(self, request: Request, message: Message, number: str) -> None:
@@ -173,7 +184,7 @@ class InquiryMessages:
         self._persons.require(message.header.mode, [each.address for each in asked])
         if message.header.mode is MessageMode.TEST:
             return invented.registered(asked, request.now)
-        return self._inquiries.register(_caller(request), asked, kind=kind, now=request.now)
+        return self._inquiries.register(_caller(request), asked, kind=kind, now=request.now, key=request.key)
 
     def _results(self, request: Request, message: Message) -> bytes:
         root = new_message("InquiryResultsAnswer", answer_header(message, RESULTS_ANSWER))
@@ -184,12 +195,12 @@ class InquiryMessages:
                 number = each.text or ""
                 _add_status(add(told, "Request"), number, self._status(request, message, number))
             return render(root)
-        number, page = message.value("ReceptionNumber"), int(message.value("Page") or 1)
+        number, first = message.value("ReceptionNumber"), int(message.value("From") or 1)
         if message.header.mode is MessageMode.TEST:
-            found = invented.page(number, page, request.now)
+            found = invented.page(number, first, request.now)
         else:
-            found = self._inquiries.results(_caller(request), number, page=page)
-        _add_page(root, found, page)
+            found = self._inquiries.results(_caller(request), number, first=first)
+        _add_page(root, found)
         return render(root)
 
     def _status(self, request: Request, message: Message, number: str) -> ReceptionStatus | None:
@@ -233,7 +244,7 @@ def is_held(message_type: str, closed: Closed) -> bool:
 
 def _caller(request: Request) -> InquiryCaller:
     system = request.system
-    return InquiryCaller(system.tenant, system.actor, request.id, system.department)
+    return InquiryCaller(system.tenant, system.actor, request.id, system.department, request.user)
 
 
 # -- reading -----------------------------------------------------------------------------------------
@@ -279,12 +290,12 @@ def _single(asked: Message, number: str, result: InquiryResult | None = None) ->
     return render(root)
 
 
-def _add_page(root: Element, found: ResultPage, page: int) -> None:
+def _add_page(root: Element, found: ResultPage) -> None:
     add(root, "ReceptionNumber", found.status.reception.number)
     add(root, "State", _state(found.status))
     add(root, "Count", found.status.reception.count)
-    add(root, "Page", page)
-    add(root, "More", int(found.more))
+    if found.following is not None:
+        add(root, "Next", found.following)
     for each in found.results:
         _add_result(root, each)
 
@@ -309,7 +320,7 @@ def _add_result(root: Element, found: InquiryResult) -> None:
     }
     element = add(root, "Result")
     _add_all(element, told)
-    if found.state is InquiryState.ANSWERED:
+    if found.state is InquiryState.ANSWERED and found.kept:
         _add_records(add(element, "Records"), found.records)
 
 

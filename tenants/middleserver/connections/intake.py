@@ -6,7 +6,7 @@ Source: A0-155; A0-157, A0-152 (their part for existing systems); decision 30.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -45,11 +45,17 @@ XML = "application/xml; charset=utf-8"
 
 @dataclass(frozen=True)
 class Request:
-    """A request of a system: the id that ties its traces together, and its instant (UTC)."""
+    """A request of a system: the id that ties its traces together, and its instant (UTC).
+
+    Of a message *key* is what the very same one is known by when it comes again, and *user* who asks at the
+    organisation.
+    """
 
     system: System
     id: str
     now: datetime
+    key: str | None = None
+    user: str = field(default="", repr=False)
 
     @property
     def caller(self) -> Caller:
@@ -119,12 +125,15 @@ class Intake:
         request.system.require_sender(
             department=message.value("RequestSourceUnitCode"), system_id=message.header.source
         )
+        request = replace(request, user=message.value("RequestSourceUserID"))
         if not work.stored:
             return Reply(200, XML, work.do(request, message))
+        key, parts = key or str(message.header.message_id), (message_type.encode(), body)
+        request = replace(request, key=self._answers.name_of(request.system, key, parts))
         reply = self._answers.once(
             request.system,
-            key or str(message.header.message_id),
-            (message_type.encode(), body),
+            key,
+            parts,
             lambda: Reply(200, XML, work.do(request, message)),
             now=request.now,
         )

@@ -96,8 +96,8 @@ def result(asked: Asked, now: datetime, *, place: int = 1) -> InquiryResult | No
     return None if state is InquiryState.SENT else _result(asked, state, now, place)
 
 
-def page(number: str, page_: int, now: datetime) -> ResultPage:
-    """Return a page of the results of the test request *number*: of test persons, whoever was asked for.
+def page(number: str, first: int, now: datetime) -> ResultPage:
+    """Return results of the test request *number* from the place *first* on: of test persons, whoever was asked for.
 
     Raises:
         ReceptionUnknown: it is no request of the test mode.
@@ -109,10 +109,10 @@ def page(number: str, page_: int, now: datetime) -> ResultPage:
     states = [_state(_person(place)) for place in places]
     counts = {state: states.count(state) for state in set(states)}
     reception = Reception(number, Kind.BULK, count, "", now, now, now)
-    offset = (page_ - 1) * PAGE
-    shown = places[offset : offset + PAGE]
+    shown = places[first - 1 : first - 1 + PAGE]
     results = [_result(_asked(place), _state(_person(place)), now, place) for place in shown]
-    return ResultPage(ReceptionStatus(reception, counts), results, offset + len(shown) < count)
+    following = first + PAGE
+    return ResultPage(ReceptionStatus(reception, counts), results, following if following <= count else None)
 
 
 def first(number: str, now: datetime) -> InquiryResult:

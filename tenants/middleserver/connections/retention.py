@@ -1,4 +1,4 @@
-"""Stored answers whose time is over are removed daily, also of organisations that ask nothing any more.
+"""Stored answers whose time is over are removed every few hours, also of organisations that ask nothing any more.
 
 Source: A0-161.
 """

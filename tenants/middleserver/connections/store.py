@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, delete, func, select, update
+from sqlalchemy import Connection, Row, case, delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chukan.platform.database.tables import Tenant, TenantState
@@ -78,17 +78,19 @@ def count_request(
 
 
 def claim_answer(
-    connection: Connection, key: str, digest: bytes, claim: UUID, *, now: datetime, stale: datetime
+    connection: Connection, key: str, digest: bytes, claim: UUID, *, now: datetime, stale: datetime, over: datetime
 ) -> tuple[bytes, bytes | None] | None:
     """Begin the request of *key* and return None; else the digest of the one that had it, and its answer if it has one.
 
-    One without an answer that was begun before *stale* was left by a gateway that died; it is taken over.
+    One without an answer that was begun before *stale* was left by a gateway that died; it is taken over. What was
+    begun before *over* is not kept any more, whether it was removed or not: the key is as if it had never come.
     """
     fresh = insert(StoredAnswer).values(key=key, digest=digest, at=now, claim=claim)
     taken = fresh.on_conflict_do_update(
         index_elements=["key"],
-        set_={"at": now, "claim": claim},
-        where=StoredAnswer.content.is_(None) & (StoredAnswer.at < stale) & (StoredAnswer.digest == digest),
+        set_={"at": now, "claim": claim, "digest": digest, "content": null()},
+        where=(StoredAnswer.at < over)
+        | (StoredAnswer.content.is_(None) & (StoredAnswer.at < stale) & (StoredAnswer.digest == digest)),
     )
     if connection.execute(taken.returning(StoredAnswer.key)).one_or_none() is not None:
         return None
@@ -122,9 +124,10 @@ def answer(connection: Connection, key: str) -> bytes | None:
     return None if content is None else bytes(content)
 
 
-def forget_before(connection: Connection, instant: datetime) -> int:
-    """Remove what was begun before *instant*; return how many."""
-    gone = delete(StoredAnswer).where(StoredAnswer.at < instant).returning(StoredAnswer.key)
+def forget_before(connection: Connection, instant: datetime, *, limit: int) -> int:
+    """Remove up to *limit* of what was begun before *instant*; return how many."""
+    some = select(StoredAnswer.key).where(StoredAnswer.at < instant).limit(limit)
+    gone = delete(StoredAnswer).where(StoredAnswer.key.in_(some), StoredAnswer.at < instant).returning(StoredAnswer.key)
     return len(connection.execute(gone).all())
 
 

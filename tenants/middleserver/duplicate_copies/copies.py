@@ -1,9 +1,9 @@
-"""The copies themselves: found for an answer, listed for a reconciliation, removed together.
+"""The copies themselves: found for an answer, listed for a reconciliation.
 
 Of rows with the same person, information, dataset, version and record key the one of the newest registered upload
 counts; if that is a deletion, there is none.
 
-Source: A0-030 to A0-032, A0-091.
+Source: A0-030, A0-031, A0-091.
 """
 
 from __future__ import annotations
@@ -24,18 +24,14 @@ from chukan.platform.identifiers import TenantId
 from chukan.platform.messages import mark, text
 from chukan.platform.vault.errors import VaultTampered
 from chukan.platform.vault.service import ColumnCipher, Vault
-from chukan.tenants.middleserver.duplicate_copies import copy_store, loading, rules
+from chukan.tenants.middleserver.duplicate_copies import copy_store, loading
 from chukan.tenants.middleserver.duplicate_copies.content import columns_of, kept_items
 from chukan.tenants.middleserver.duplicate_copies.csv_reader import FIXED
-from chukan.tenants.middleserver.duplicate_copies.errors import DeletionTooEarly
-from chukan.tenants.middleserver.duplicate_copies.ports import OpenRequests
 from chukan.tenants.middleserver.duplicate_copies.records import ItemValue
 from chukan.tenants.middleserver.duplicate_copies.trail import Caller, CopyAction
 from chukan.tenants.middleserver.formats.codes import InformationCode, information_code_of, information_number
 
 _PAGE = 2_000
-#: Behind every id.
-_END = (1 << 63) - 1
 _EXPORT_COLUMNS = (
     mark("Integrated address number"),
     mark("Information code"),
@@ -143,53 +139,6 @@ class Copies:
                 last = row.id
             if len(rows) < _PAGE:
                 return
-
-    def bulk_delete(
-        self,
-        caller: Caller,
-        requests: OpenRequests,
-        information: InformationCode,
-        *,
-        version: int | None = None,
-        dataset: str | None = None,
-        now: datetime,
-    ) -> int:
-        """Remove all copies of a version or a dataset for good, once no valid request needs them; return how many.
-
-        Killed anywhere, it is run again; what is gone is gone, and finding nothing is no error.
-
-        Raises:
-            ValueError: neither *version* nor *dataset* is given.
-            DeletionTooEarly: a request is still valid.
-
-        Source: A0-031, A0-032.
-        """
-        if version is None and dataset is None:
-            raise ValueError("a bulk deletion names a version or a dataset")
-        detail = {"information": information, "version": version, "dataset": dataset}
-        subject = f"tenant:{caller.tenant}"
-        today, removed, last = as_tokyo(now).date(), 0, 0
-        with caller.act(self._sessions, CopyAction.BULK_DELETE, subject, step="begin", **detail):
-            allowed = rules.deletable_from(requests.days(caller.tenant, information))
-            if allowed is not None and today < allowed:
-                raise DeletionTooEarly(day=allowed)
-        while True:
-            with self._sessions.begin(caller.tenant) as connection:
-                until = copy_store.next_row(connection, last, _END)
-                if until is None:
-                    break
-                removed += copy_store.bulk_delete(
-                    connection,
-                    information=information_number(information),
-                    version=version,
-                    dataset=None if dataset is None else int(dataset),
-                    last=last,
-                    until=until,
-                )
-                last = until
-        with caller.act(self._sessions, CopyAction.BULK_DELETE, subject, step="done", removed=removed, **detail):
-            pass
-        return removed
 
 
 @dataclass(frozen=True)

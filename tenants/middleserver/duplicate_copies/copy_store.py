@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Row, text
 
+from chukan.tenants.middleserver.duplicate_copies.rules import Target
+
 #: Rows that one statement looks at: its locks are held for some tens of milliseconds.
 BATCH = 20_000
 
@@ -68,6 +70,15 @@ _VISIBLE = text(
             where n.person = c.person and n.information = c.information and n.key = c.key and n.id > c.id
         )
     order by c.id limit :limit
+    """
+)
+_COUNT_BULK = text(
+    """
+    select count(*) from duplicate_copy c
+    join upload u on u.number = (c.id >> 32)::int and u.state = 'registered'
+    where c.id > :last and c.id <= :until and c.information = :information
+        and (cast(:version as smallint) is null or c.version = :version)
+        and (cast(:dataset as smallint) is null or c.dataset = :dataset)
     """
 )
 _BULK_DELETE = text(
@@ -145,9 +156,17 @@ def visible(connection: Connection, information: int | None, *, last: int, limit
     return connection.execute(_VISIBLE, {"information": information, "last": last, "limit": limit}).all()
 
 
-def bulk_delete(
-    connection: Connection, *, information: int, version: int | None, dataset: int | None, last: int, until: int
-) -> int:
-    """Remove the registered rows of a version or dataset among those behind *last* up to *until*."""
-    values = {"information": information, "version": version, "dataset": dataset, "last": last, "until": until}
-    return int(connection.execute(_BULK_DELETE, values).scalar_one())
+def count(connection: Connection, information: int, target: Target, *, last: int, until: int) -> int:
+    """Count the registered rows of *target* (of the number *information*) behind *last* up to *until*."""
+    return int(connection.execute(_COUNT_BULK, _bulk(information, target, last, until)).scalar_one())
+
+
+def bulk_delete(connection: Connection, information: int, target: Target, *, last: int, until: int) -> int:
+    """Remove the registered rows of *target* (of the number *information*) behind *last* up to *until*."""
+    return int(connection.execute(_BULK_DELETE, _bulk(information, target, last, until)).scalar_one())
+
+
+def _bulk(information: int, target: Target, last: int, until: int) -> dict[str, int | None]:
+    dataset = None if target.dataset is None else int(target.dataset)
+    found = {"information": information, "version": target.version, "dataset": dataset}
+    return {**found, "last": last, "until": until}

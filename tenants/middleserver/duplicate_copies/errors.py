@@ -105,3 +105,30 @@ class DeletionTooEarly(ChukanError):
     failure = Failure.REFUSED
     message = mark("Requests that are still valid need these copies; they may be deleted from {day} on.")
     hint = mark("Repeat the deletion on that day or later.")
+
+
+class CopiesStillLinked(ChukanError):
+    """What was to be deleted is what requests are answered from today (A0-032)."""
+
+    code = "duplicate_copies.copies_still_linked"
+    failure = Failure.REFUSED
+    message = mark("These copies are linked: requests of today are answered from them.")
+    hint = mark("Delete versions and datasets that the masters no longer link; correct data by an upload.")
+
+
+class DeletionNotConfirmed(ChukanError):
+    """Something else was typed than the information whose copies would be deleted."""
+
+    code = "duplicate_copies.deletion_not_confirmed"
+    failure = Failure.BAD_INPUT
+    message = mark("What was typed is not the information code {information}.")
+    hint = mark("Nothing was deleted. Look at what would be deleted first: --dry-run.")
+
+
+class DeletionIncomplete(ChukanError):
+    """A bulk deletion failed at some of the organisations; the answer names them."""
+
+    code = "duplicate_copies.deletion_incomplete"
+    failure = Failure.UNAVAILABLE
+    message = mark("It failed at {failed} organisations; at the others it is done.")
+    hint = mark("Look at what is wrong there, and run it again: what is gone is gone.")

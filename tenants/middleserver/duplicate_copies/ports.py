@@ -10,6 +10,7 @@ from typing import Protocol
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.limits.data import shipped_limits
 from chukan.tenants.limits.rules import Amount, Decision, decide
+from chukan.tenants.middleserver.duplicate_copies.rules import Target
 from chukan.tenants.middleserver.security.masters.rules import Layout
 
 
@@ -60,8 +61,12 @@ class Masters(Protocol):
 
 
 class OpenRequests(Protocol):
-    """The requests of other organisations that are not answered yet."""
+    """The requests of other organisations, and what they are answered from."""
 
-    def days(self, tenant: TenantId, information: str) -> Sequence[date]:
-        """Return the days (Asia/Tokyo) of the unanswered requests for *information* that are still valid."""
+    def days(self, tenant: TenantId, target: Target, today: date) -> Sequence[date]:
+        """Return the days (Asia/Tokyo) of the unanswered requests that are answered from *target* on *today*."""
+        ...
+
+    def is_linked(self, tenant: TenantId, target: Target, today: date) -> bool:
+        """Return whether a request of *today* would be answered from *target*."""
         ...

@@ -21,6 +21,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from chukan.platform.messages import mark
+from chukan.tenants.middleserver.formats.codes import InformationCode
 
 #: A piece of a file is no larger (decision 31).
 MAX_PIECE_BYTES = 8 << 20
@@ -271,6 +272,26 @@ WORDINGS: Mapping[Reason, Wording] = MappingProxyType(
 def last_valid_day(requested_on: date, *, days: int = REQUEST_VALID_DAYS) -> date:
     """Return the last day (Asia/Tokyo) on which a request of *requested_on* may be answered."""
     return requested_on + timedelta(days=days)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a bulk deletion removes of everybody: a version of an information, a dataset (four digits) of it, or both.
+
+    Source: A0-032.
+    """
+
+    information: InformationCode
+    version: int | None = None
+    dataset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is None and self.dataset is None:
+            raise ValueError("a bulk deletion names a version or a dataset")
+
+    def meets(self, version: int, dataset: str) -> bool:
+        """Return whether copies of that version and dataset belong to it."""
+        return self.version in {None, version} and self.dataset in {None, dataset}
 
 
 def deletable_from(open_requests: Sequence[date], *, days: int = REQUEST_VALID_DAYS) -> date | None:

@@ -45,11 +45,17 @@ class _Expiry(_Data):
     grace_hours: Annotated[int, Field(ge=0)]
 
 
+class _Retention(_Data):
+    answer_days: _Positive
+    valid_from: date
+
+
 class InquiryData(_Data):
     """What the file says."""
 
     pacing: _Pacing
     expiry: _Expiry
+    retention: Annotated[tuple[_Retention, ...], Field(min_length=1)]
 
     def pacing_on(self, day: date) -> Pacing:
         """Return by which numbers inquiries leave on *day* (Asia/Tokyo).
@@ -65,6 +71,11 @@ class InquiryData(_Data):
             portion=stated.portion,
             settle_minutes=stated.settle_minutes,
         )
+
+    def answers_kept(self, day: date) -> timedelta:
+        """Return for how long what a provider gave is kept on *day* (Asia/Tokyo)."""
+        held = [each for each in self.retention if each.valid_from <= day] or [self.retention[0]]
+        return timedelta(days=max(held, key=lambda each: each.valid_from).answer_days)
 
     @property
     def grace(self) -> timedelta:

@@ -16,7 +16,7 @@ from chukan.tenants.middleserver.inquiries.releasing import Institutions
 from chukan.tenants.middleserver.inquiries.service import Inquiries
 from chukan.tenants.middleserver.inquiries.trail import InquiryCaller
 from chukan.tenants.middleserver.security.certificates.service import Keys
-from chukan.tenants.middleserver.security.masters.service import Masters
+from chukan.tenants.middleserver.security.masters.service import BELIEVED, Masters
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, at_desk, authority_of
 from chukan.tenants.middleserver.transmission.ports import Features
 
@@ -39,7 +39,7 @@ def inquiries_of(exchange: TransmissionDesk, *, limited: bool = True) -> Inquiry
     inquiries = Inquiries(
         exchange.sessions,
         exchange.vault,
-        Masters(engine),
+        Masters(engine, believed_seconds=BELIEVED),
         Gate(engine),
         lambda: authority_of(settings.network),
         limited=limited,

@@ -20,6 +20,7 @@ from chukan.platform.audit.service import audited
 from chukan.platform.clock import as_tokyo
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.errors import ChukanError
+from chukan.platform.identifiers import TenantId
 from chukan.platform.service_hours.services import Service
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.formats.codes import AddressNumber
@@ -73,6 +74,8 @@ class Registered:
     left: int
     best: datetime | None = None
     worst: datetime | None = None
+    #: The conversations of those that left just now: what waits in them may be sent.
+    left_now: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class _Wish:
     now: datetime
     begins: datetime
     closes: datetime | None
+    #: What the request is known by when it comes again.
+    key: str | None
     #: By what each person is found.
     people: Sequence[bytes] = field(repr=False)
 
@@ -112,8 +117,13 @@ class Registration:
         self._releasing = releasing
         self._data = data
 
-    def register(self, caller: InquiryCaller, asked: Sequence[Asked], *, kind: Kind, now: datetime) -> Registered:
+    def register(
+        self, caller: InquiryCaller, asked: Sequence[Asked], *, kind: Kind, now: datetime, key: str | None = None
+    ) -> Registered:
         """Take the inquiries *asked*; what is asked at a counter leaves at once, lists leave at their pace.
+
+        A *key* names the request for as long as it is known: the second time nothing is registered, and what was
+        told of the first is told again, whatever would be said of it today.
 
         Raises:
             ServiceClosed: the service is closed now (of lists, where they are not held).
@@ -125,21 +135,50 @@ class Registration:
 
         Source: A0-166.
         """
+        try:
+            return self._register(caller, asked, kind, now, key)
+        except ChukanError:
+            earlier = self._earlier(caller.tenant, key) if key is not None else None
+            if earlier is None:
+                raise
+            return earlier
+
+    def _register(
+        self, caller: InquiryCaller, asked: Sequence[Asked], kind: Kind, now: datetime, key: str | None
+    ) -> Registered:
         if not 0 < len(asked) <= (1 if kind is Kind.WINDOW else MOST_ROWS):
             raise TooManyInquiries(limit=1 if kind is Kind.WINDOW else MOST_ROWS)
         begins, closes = self._opening(caller, kind, now)
         institution = self._releasing.institutions.of(caller.tenant, now)
         faults = self._judged(self._masters.catalogue(caller.tenant), asked, institution)
         people = self._people.found_by(caller.tenant, [each.address for each in asked])
-        wish = _Wish(caller, kind, asked, institution, now, begins, closes, people)
+        wish = _Wish(caller, kind, asked, institution, now, begins, closes, key, people)
         act = AuditEntry(caller.actor, InquiryAction.REGISTER, f"tenant:{caller.tenant}", caller.request)
         with audited(lambda: self._sessions.begin(caller.tenant), act) as unit:
             by_person = dict(zip(people, (each.address for each in asked), strict=True))
             codes = self._people.codes(unit.connection, caller.tenant, by_person)
             _require(_without_code(asked, people, codes) | faults, len(asked))
             told = self._stored(unit.connection, wish, codes)
-            unit.note(reception=told.number, kind=kind.value, rows=len(asked), left=told.left)
+            if told is None:
+                unit.note(again=True)
+            else:
+                unit.note(reception=told.number, kind=kind.value, rows=len(asked), left=told.left)
+        if told is None:
+            told = self._earlier(caller.tenant, key or "")
+        if told is None:
+            raise RuntimeError("a request whose key was taken a moment ago is gone")
         return told
+
+    def _earlier(self, tenant: TenantId, key: str) -> Registered | None:
+        """Return what was told of the request of *key*, if there was one."""
+        with self._sessions.begin(tenant) as connection:
+            found = store.reception_under(connection, key)
+        if found is None:
+            return None
+        reception, inquiries = found
+        left = sum(state is not InquiryState.QUEUED for _, state in inquiries)
+        serials = tuple(serial for serial, _ in inquiries)
+        return Registered(reception.number, serials, left, reception.best, reception.worst)
 
     # -- judging -------------------------------------------------------------------------------------
 
@@ -191,7 +230,8 @@ class Registration:
 
     # -- storing -------------------------------------------------------------------------------------
 
-    def _stored(self, connection: Connection, wish: _Wish, codes: Mapping[bytes, str]) -> Registered:
+    def _stored(self, connection: Connection, wish: _Wish, codes: Mapping[bytes, str]) -> Registered | None:
+        """Store the request and return what is told of it; None, and nothing is stored, if its key is taken."""
         if wish.kind is Kind.WINDOW:
             store.lock_pace(connection)
         else:
@@ -201,8 +241,9 @@ class Registration:
         end = self._foretold(connection, wish) if wish.kind is Kind.BULK else None
         number = _number(wish.now)
         goes = wish.kind is Kind.WINDOW and self._has_room(room.spent, wish.now) and not room.window_waits
+        if not _add_reception(connection, wish, number, end):
+            return None
         found = self._inquiries(wish, number, room.ids, goes=goes)
-        _add_reception(connection, wish, number, end)
         store.add_inquiries(connection, [_row(each) for each in found])
         if goes:
             self._releasing.hand_over(
@@ -213,7 +254,8 @@ class Registration:
             mark_due(connection, PACE, wish.begins if wish.begins > wish.now else None)
         serials = tuple(each.serial for each in found)
         ends = (end.best, end.worst) if end is not None else (None, None)
-        return Registered(number, serials, len(found) if goes else 0, *ends)
+        left_now = tuple(each.id for each in found) if goes else ()
+        return Registered(number, serials, len(left_now), *ends, left_now)
 
     def _has_room(self, spent: Spent, now: datetime) -> bool:
         return window_room(self._releasing.pacing(now), spent) > 0
@@ -297,8 +339,8 @@ def _require(faults: Mapping[int, ChukanError], rows: int) -> None:
         raise InquiriesRefused([RowFault(place + 1, faults[place]) for place in sorted(faults)])
 
 
-def _add_reception(connection: Connection, wish: _Wish, number: str, end: Forecast | None) -> None:
-    store.add_reception(
+def _add_reception(connection: Connection, wish: _Wish, number: str, end: Forecast | None) -> bool:
+    return store.add_reception(
         connection,
         {
             "number": number,
@@ -309,6 +351,8 @@ def _add_reception(connection: Connection, wish: _Wish, number: str, end: Foreca
             "registered_at": wish.now,
             "best": end.best if end else None,
             "worst": end.worst if end else None,
+            "key": wish.key,
+            "source_user": wish.caller.user or None,
         },
     )
 

@@ -47,8 +47,8 @@ from chukan.tenants.middleserver.inquiries.trail import InquiryAction, InquiryCa
 from chukan.tenants.middleserver.transmission.ports import Features
 from chukan.tenants.middleserver.transmission.service import Outbox
 
-#: Results on one page.
-PAGE = 100
+#: Results on one page, and the bytes of what was provided that it holds: an answer may be of megabytes.
+PAGE, PAGE_BYTES = 100, 4 << 20
 #: Why an inquirer takes an inquiry back, where it says nothing else.
 _BY_INQUIRER = "inquirer"
 _SILENCE = "network_silent"
@@ -92,15 +92,17 @@ class InquiryResult:
     explanation: str | None
     permit: UUID | None
     records: Sequence[ProvidedRecord] = field(repr=False)
+    #: Off once what was provided has been deleted.
+    kept: bool = True
 
 
 @dataclass(frozen=True)
 class ResultPage:
-    """Results of a request in their order, and whether more follow."""
+    """Results of a request in their order, and the place from which on more follow, if they do."""
 
     status: ReceptionStatus
     results: Sequence[InquiryResult]
-    more: bool
+    following: int | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +139,14 @@ class Inquiries:
             sessions, vault, masters=masters, people=people, hours=hours, releasing=self._releasing, data=self._data
         )
 
-    def register(self, caller: InquiryCaller, asked: Sequence[Asked], *, kind: Kind, now: datetime) -> Registered:
-        """Take the inquiries *asked*; see ``Registration.register`` for what is refused. Source: A0-166."""
-        return self._registration.register(caller, asked, kind=kind, now=now)
+    def register(
+        self, caller: InquiryCaller, asked: Sequence[Asked], *, kind: Kind, now: datetime, key: str | None = None
+    ) -> Registered:
+        """Take the inquiries *asked*; under the same *key* they are registered once.
+
+        See ``Registration.register`` for what is refused. Source: A0-166.
+        """
+        return self._registration.register(caller, asked, kind=kind, now=now, key=key)
 
     def features(self) -> Features:
         """Return what is done with messages about inquiries."""
@@ -168,8 +175,10 @@ class Inquiries:
         with self._sessions.begin(tenant) as connection:
             return store.of_reception(connection, number, limit=limit, offset=offset)
 
-    def results(self, caller: InquiryCaller, number: str, *, page: int = 1) -> ResultPage:
-        """Return a page (from 1) of what became of the request *number*; that it was read is recorded.
+    def results(self, caller: InquiryCaller, number: str, *, first: int = 1) -> ResultPage:
+        """Return what became of the request *number*, from the place *first* on; that it was read is recorded.
+
+        It is a page: at most 100 results, and fewer if what was provided would be more than 4 MiB; but one at least.
 
         Raises:
             ReceptionUnknown: there is no such request, or another department's.
@@ -177,18 +186,18 @@ class Inquiries:
         Source: A0-166, A0-168.
         """
         act = AuditEntry(
-            caller.actor, InquiryAction.RESULTS, f"reception:{number}", caller.request, detail={"page": page}
+            caller.actor, InquiryAction.RESULTS, f"reception:{number}", caller.request, detail={"first": first}
         )  # fmt: skip
         with audited(lambda: self._sessions.begin(caller.tenant), act) as unit:
             status = _status(unit.connection, number)
             _require_department(caller, status.reception)
-            offset = (page - 1) * PAGE
-            found = store.of_reception(unit.connection, number, limit=PAGE, offset=offset)
+            found = store.page_of(unit.connection, number, first=first, limit=PAGE, most_bytes=PAGE_BYTES)
             answered = [each.id for each in found if each.state is InquiryState.ANSWERED]
             answers = store.answers(unit.connection, answered) if answered else {}
         seals = Seals(self._vault, caller.tenant)
         results = [_result(seals, each, answers.get(each.id)) for each in found]
-        return ResultPage(status, results, offset + len(found) < status.reception.count)
+        following = found[-1].place + 1 if found and found[-1].place < status.reception.count else None
+        return ResultPage(status, results, following)
 
     # -- taking back ---------------------------------------------------------------------------------
 
@@ -318,6 +327,7 @@ def _result(seals: Seals, found: Inquiry, sealed: bytes | None) -> InquiryResult
         explanation=found.explanation,
         permit=found.permit,
         records=() if sealed is None else records_of(seals.answer_of(found.id, sealed)),
+        kept=found.state is not InquiryState.ANSWERED or sealed is not None,
     )
 
 

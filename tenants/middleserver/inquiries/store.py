@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, text, update
 
 from chukan.tenants.middleserver.inquiries.pacing import MINUTE, Spent, Waiting
 from chukan.tenants.middleserver.inquiries.rules import UNDER_WAY, InquiryEvent, InquiryState, Kind
@@ -135,7 +135,16 @@ _LEFT = text(
         set "window" = inquiry_pace."window" + excluded."window", bulk = inquiry_pace.bulk + excluded.bulk
     """
 )
-_ADD_RECEPTION, _ADD_INQUIRY = insert(InquiryReceptionRow), insert(InquiryRow)
+# Who comes with the same key at the same moment waits here for the other one's commit.
+_ADD_RECEPTION = text(
+    """
+    insert into inquiry_reception
+        (number, kind, count, department, actor, registered_at, best, worst, key, source_user)
+    values (:number, :kind, :count, :department, :actor, :registered_at, :best, :worst, :key, :source_user)
+    on conflict (key) where key is not null do nothing returning number
+    """
+)
+_ADD_INQUIRY = insert(InquiryRow)
 _NOTE, _KEEP = insert(InquiryEventRow), insert(InquiryAnswerRow)
 _LOCKED = select(*_INQUIRY).where(InquiryRow.id == bindparam("inquiry")).with_for_update()
 _RECEIVED = text("update inquiry set received_at = clock_timestamp() where id = :inquiry and received_at is null")
@@ -160,9 +169,19 @@ def room(connection: Connection, now: datetime, *, ids: int) -> Room:
     return Room(found.ids, Spent(int(found.window), int(found.bulk), int(found.quarter)), found.waits)
 
 
-def add_reception(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Insert a request."""
-    connection.execute(_ADD_RECEPTION, values)
+def add_reception(connection: Connection, values: Mapping[str, Any]) -> bool:
+    """Insert a request; False if there is one of its key."""
+    return connection.execute(_ADD_RECEPTION, values).one_or_none() is not None
+
+
+def reception_under(connection: Connection, key: str) -> tuple[Reception, Sequence[tuple[str, InquiryState]]] | None:
+    """Return the request that was registered under *key*, and serial and state of its inquiries in their order."""
+    found = connection.execute(select(*_RECEPTION).where(InquiryReceptionRow.key == key)).one_or_none()
+    if found is None:
+        return None
+    row = InquiryRow
+    query = select(row.serial, row.state).where(row.reception == found.number).order_by(row.place)
+    return _reception(found), [(serial, InquiryState(state)) for serial, state in connection.execute(query)]
 
 
 def add_inquiries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -337,6 +356,30 @@ def of_reception(
     return [_inquiry(row) for row in connection.execute(query.with_for_update() if locked else query)]
 
 
+def page_of(
+    connection: Connection, number: str, *, first: int, limit: int, most_bytes: int
+) -> Sequence[Inquiry]:  # fmt: skip
+    """Return the inquiries of a request from the place *first* on: so many that their answers stay within the bytes.
+
+    One whose answer is larger by itself comes alone.
+    """
+    size = func.coalesce(func.octet_length(InquiryAnswerRow.signed), 0)
+    total = func.sum(size).over(order_by=InquiryRow.place)
+    sized = (
+        select(InquiryRow.id, total.label("total"), (total - size).label("before"))
+        .outerjoin(InquiryAnswerRow, InquiryAnswerRow.inquiry == InquiryRow.id)
+        .where(InquiryRow.reception == number, InquiryRow.place >= first, InquiryRow.place < first + limit)
+        .subquery()
+    )
+    query = (
+        select(*_INQUIRY)
+        .join(sized, sized.c.id == InquiryRow.id)
+        .where(or_(sized.c.total <= most_bytes, sized.c.before == 0))
+        .order_by(InquiryRow.place)
+    )
+    return [_inquiry(row) for row in connection.execute(query)]
+
+
 def counts_of(connection: Connection, receptions: Collection[str]) -> Mapping[str, Mapping[InquiryState, int]]:
     """Return how many inquiries of each request are in which state."""
     row = InquiryRow
@@ -369,6 +412,14 @@ def happened_by_hour(connection: Connection, since: datetime | None) -> Mapping[
         # Ids are in the order of time: they tell where to begin without an index of their own.
         query = query.where(row.id >= _first_id(since))
     return {(at, event): count for at, event, count in connection.execute(query.group_by(hour, row.event))}
+
+
+def standing_by_state(connection: Connection) -> Mapping[str, int]:
+    """Return how many inquiries that have not ended stand in which state."""
+    row = InquiryRow
+    states = (InquiryState.QUEUED.value, *_UNDER_WAY)
+    query = select(row.state, func.count()).where(row.state.in_(states)).group_by(row.state)
+    return dict(connection.execute(query).all())
 
 
 def _first_id(at: datetime) -> UUID:

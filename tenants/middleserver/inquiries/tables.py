@@ -1,4 +1,4 @@
-"""Requests, inquiries, their history and answers (revision 0009), and what the console sees (0017)."""
+"""Requests, inquiries, their history and answers (revisions 0009, 0012), and what the console sees (0017)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ _UNDER_WAY = text("state in ('sent', 'deferred', 'cancelling')")
 
 
 class InquiryReceptionRow(TenantBase):
-    """One request: an inquiry of a counter, or a list with the end that was foretold; numbers are in order of time."""
+    """One request: an inquiry of a counter, or a list with the end that was foretold; numbers are in order of time.
+
+    ``key`` is what the request is known by when it comes again, ``source_user`` who asked at the organisation.
+    """
 
     __tablename__ = "inquiry_reception"
     __table_args__ = (
         CheckConstraint("kind in ('window', 'bulk')", name="kind_known"),
-        {"info": {"privileges": ("select", "insert")}},
+        Index("inquiry_reception_key_key", "key", unique=True, postgresql_where=text("key is not null")),
+        {"info": {"privileges": ("select", "insert", "delete")}},
     )
 
     number: Mapped[str] = mapped_column(primary_key=True)
@@ -32,6 +36,8 @@ class InquiryReceptionRow(TenantBase):
     registered_at: Mapped[datetime]
     best: Mapped[datetime | None]
     worst: Mapped[datetime | None]
+    key: Mapped[str | None]
+    source_user: Mapped[str | None]
 
 
 class InquiryRow(TenantBase):
@@ -52,7 +58,7 @@ class InquiryRow(TenantBase):
         Index("inquiry_of_reception", "reception", "place"),
         Index("inquiry_queued", "kind", "reception", "place", postgresql_where=_QUEUED),
         Index("inquiry_under_way", "requested_at", postgresql_where=_UNDER_WAY),
-        {"info": {"privileges": ("select", "insert", "update")}},
+        {"info": {"privileges": ("select", "insert", "update", "delete")}},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
@@ -83,12 +89,15 @@ class InquiryRow(TenantBase):
 
 
 class InquiryEventRow(TenantBase):
-    """One thing that happened to an inquiry, and by whom (append only); ``at`` is by the database's clock."""
+    """One thing that happened to an inquiry, and by whom (append only, until the inquiry's time is over).
+
+    ``at`` is by the database's clock.
+    """
 
     __tablename__ = "inquiry_event"
     __table_args__ = (
         Index("inquiry_event_inquiry_ix", "inquiry"),
-        {"info": {"privileges": ("select", "insert")}},
+        {"info": {"privileges": ("select", "insert", "delete")}},
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
@@ -104,7 +113,10 @@ class InquiryAnswerRow(TenantBase):
     """What the provider signed, as it came, sealed."""
 
     __tablename__ = "inquiry_answer"
-    __table_args__ = {"info": {"privileges": ("select", "insert")}}  # noqa: RUF012 - SQLAlchemy's own form
+    __table_args__ = (
+        Index("inquiry_answer_received_at_ix", "received_at"),
+        {"info": {"privileges": ("select", "insert", "update", "delete")}},
+    )
 
     inquiry: Mapped[UUID] = mapped_column(primary_key=True)
     signed: Mapped[bytes] = mapped_column(LargeBinary)

@@ -20,6 +20,7 @@ from chukan.tenants.middleserver.inquiries.releasing import PACE
 from chukan.tenants.middleserver.inquiries.rules import notice_at
 from chukan.tenants.middleserver.transmission import exchange_hours, shared_store
 from chukan.tenants.middleserver.transmission.exchange_hours import Side
+from chukan.tenants.middleserver.transmission.exchange_totals import add_up_hours
 from chukan.tenants.middleserver.transmission.shared_store import Due
 
 _AT_ONCE = 10_000
@@ -108,13 +109,18 @@ def count_hours(desk: InquiryDesk) -> int:
     with engine.connect() as connection:
         looked_at = exchange_hours.database_now(connection)
         tenants = exchange_hours.to_count(connection, Side.INQUIRER)
+    hours: set[datetime] = set()
     for tenant, since in tenants:
         try:
             with desk.exchange.sessions.begin(tenant) as connection:
                 counts = store.happened_by_hour(connection, since)
+                standing = store.standing_by_state(connection)
         except ChukanError as error:
             _log.error("inquiries.count_failed", organisation=tenant, exc_info=error)
             continue
         with engine.begin() as connection:
-            exchange_hours.counted(connection, tenant, Side.INQUIRER, counts, looked_at)
+            exchange_hours.counted(connection, tenant, Side.INQUIRER, counts, looked_at, standing=standing)
+        hours |= {hour for hour, _ in counts}
+    with engine.begin() as connection:
+        add_up_hours(connection, Side.INQUIRER.value, hours, looked_at)
     return len(tenants)

@@ -32,7 +32,7 @@ from chukan.platform.settings import Settings
 from chukan.platform.settings.load import pass_settings
 from chukan.tenants.middleserver.formats.codes import AddressNumber, address_number
 from chukan.tenants.middleserver.formats.errors import CodeMalformed
-from chukan.tenants.middleserver.linkage_codes.desk import RELINK, SWAP, CodesDesk, at_codes
+from chukan.tenants.middleserver.linkage_codes.desk import RELINK, SWAP, CodesDesk, RecipientsOf, at_codes
 from chukan.tenants.middleserver.linkage_codes.errors import NumbersUnreadable
 from chukan.tenants.middleserver.linkage_codes.rules import told_case, told_event, told_state
 from chukan.tenants.middleserver.linkage_codes.service import Held, History, Overview, require_short
@@ -42,14 +42,17 @@ from chukan.tenants.middleserver.security.organisations import tenant_of
 from chukan.tenants.middleserver.transmission.service import identity
 
 
-def commands(kinds: Sequence[FourEyesKind]) -> click.Group:
-    """Return the group ``chukan linkage-codes``; *kinds* are the acts that take two people."""
+def commands(kinds: Sequence[FourEyesKind], recipients: RecipientsOf) -> click.Group:
+    """Return the group ``chukan linkage-codes``; *kinds* are the acts that take two people.
+
+    *recipients* knows who received something under a code (A1-019).
+    """
 
     @click.group("linkage-codes", cls=TranslatedGroup)
     def linkage_codes() -> None:
         """The codes under which the national network knows an organisation's persons."""
 
-    for command in (_request, _status, _history, _close_case, _swap(kinds), _relink(kinds)):
+    for command in (_request, _status, _history(recipients), _close_case, _swap(kinds), _relink(kinds)):
         linkage_codes.add_command(command)
     return linkage_codes
 
@@ -115,19 +118,26 @@ def _status(settings: Settings, *, code: str, serial: str | None, as_json: bool)
         print_table(mark("Cases to look at"), columns, cases)
 
 
-@click.command("history", cls=TranslatedCommand)
-@click.argument("code")
-@click.argument("serial")
-@json_option
-@needs("linkage_codes:history:read")
-@pass_settings
-def _history(settings: Settings, *, code: str, serial: str, as_json: bool) -> None:
-    """Show what happened to the code of the person of a request, and who received something under it."""
-    with at_codes(settings) as desk:
-        found = desk.codes.history(desk.caller(_tenant(desk, code)), serial)
-    if as_json:
-        print_json(_history_shape(found))
-        return
+def _history(recipients: RecipientsOf) -> click.Command:
+    @click.command("history", cls=TranslatedCommand)
+    @click.argument("code")
+    @click.argument("serial")
+    @json_option
+    @needs("linkage_codes:history:read")
+    @pass_settings
+    def history(settings: Settings, *, code: str, serial: str, as_json: bool) -> None:
+        """Show what happened to the code of the person of a request, and who received something under it."""
+        with at_codes(settings, recipients) as desk:
+            found = desk.codes.history(desk.caller(_tenant(desk, code)), serial)
+        if as_json:
+            print_json(_history_shape(found))
+        else:
+            _print_history(found)
+
+    return history
+
+
+def _print_history(found: History) -> None:
     columns = (mark("At"), mark("What happened"), mark("Link"), mark("By"), mark("Reason"))
     rows = [
         (
@@ -208,7 +218,7 @@ def _ask(
     with opened(settings, kinds) as desk:
         acting(desk.engine)
         actor = desk.actor()
-        actor.require_person()
+        desk.four_eyes.require_person(actor, kind, request=desk.request)
         with desk.engine.connect() as connection:
             tenant = tenant_of(connection, code, now)
         whole = {"organisation": code, "tenant": str(tenant), **payload}

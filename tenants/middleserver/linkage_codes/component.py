@@ -12,7 +12,7 @@ from chukan.platform.errors import ChukanError
 from chukan.platform.logs import get_logger
 from chukan.platform.settings import Settings
 from chukan.tenants.middleserver.linkage_codes.cli import commands
-from chukan.tenants.middleserver.linkage_codes.desk import codes_of
+from chukan.tenants.middleserver.linkage_codes.desk import RecipientsOf, codes_of
 from chukan.tenants.middleserver.linkage_codes.rules import OVERDUE
 from chukan.tenants.middleserver.transmission import shared_store
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, at_job
@@ -25,8 +25,13 @@ _LATER = timedelta(hours=1)
 _log = get_logger(__name__)
 
 
-def component(settings: Callable[[], Settings], kinds: Sequence[FourEyesKind]) -> Component:
-    """Return commands and the job that finds what is overdue; *kinds* are those of ``desk.kinds``."""
+def component(
+    settings: Callable[[], Settings], kinds: Sequence[FourEyesKind], recipients: RecipientsOf
+) -> Component:  # fmt: skip
+    """Return commands and the job that finds what is overdue.
+
+    *kinds* are those of ``desk.kinds``; *recipients* knows who received something under a code.
+    """
 
     def overdue(_now: datetime) -> None:
         with at_job(settings(), _JOB) as desk:
@@ -34,7 +39,7 @@ def component(settings: Callable[[], Settings], kinds: Sequence[FourEyesKind]) -
 
     return Component(
         name="middleserver-linkage-codes",
-        commands=(Command(commands(kinds)),),
+        commands=(Command(commands(kinds, recipients)),),
         jobs=(Job(_JOB, overdue, timedelta(hours=1)),),
     )
 

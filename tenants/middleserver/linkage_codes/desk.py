@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,9 +13,11 @@ from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import SystemClock
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
+from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import TenantId, new_request_id
 from chukan.platform.messages import mark
 from chukan.platform.settings import Settings
+from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.linkage_codes.acquisition import Acquisition, Caller
 from chukan.tenants.middleserver.linkage_codes.ports import NotRecordedYet, Recipients
 from chukan.tenants.middleserver.linkage_codes.service import ApprovedAct, LinkageCodes
@@ -23,6 +25,8 @@ from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, at_d
 
 #: The kinds of the requests by which links are moved.
 SWAP, RELINK = "linkage_codes:link:swap", "linkage_codes:link:relink"
+#: Who knows who received what, over open sessions and vault.
+RecipientsOf = Callable[[TenantSessions, Vault], Recipients]
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,16 @@ class CodesDesk:
 
 
 @contextmanager
-def at_codes(settings: Settings, recipients: Recipients | None = None) -> Iterator[CodesDesk]:
+def at_codes(settings: Settings, recipients: RecipientsOf | None = None) -> Iterator[CodesDesk]:
     """Lend linkage codes to who runs the present command; raises as ``at_work``."""
     with at_desk(settings) as exchange:
         yield codes_of(exchange, recipients)
 
 
-def codes_of(exchange: TransmissionDesk, recipients: Recipients | None = None) -> CodesDesk:
+def codes_of(exchange: TransmissionDesk, recipients: RecipientsOf | None = None) -> CodesDesk:
     """Return linkage codes over an open exchange; *recipients* knows who received what."""
-    codes = LinkageCodes(exchange.sessions, exchange.vault, recipients or NotRecordedYet())
+    known = recipients(exchange.sessions, exchange.vault) if recipients else NotRecordedYet()
+    codes = LinkageCodes(exchange.sessions, exchange.vault, known)
     return CodesDesk(exchange, codes, Acquisition(exchange.sessions, exchange.vault))
 
 

@@ -16,6 +16,8 @@ from chukan.tenants.middleserver.operations.campaigns.cli import campaigns
 from chukan.tenants.middleserver.operations.checks import judge_backlog
 from chukan.tenants.middleserver.operations.cli import excluded_items, night_batch, tenant_settings
 from chukan.tenants.middleserver.operations.service import measure_all
+from chukan.tenants.middleserver.operations.traces.web import PAGES as TRACES
+from chukan.tenants.middleserver.operations.traces.work import look_up_all
 from chukan.tenants.middleserver.operations.web import PAGES
 from chukan.tenants.middleserver.transmission.desk import at_job
 
@@ -24,6 +26,8 @@ _EVERY = timedelta(minutes=5)
 #: Longer than any night: the night itself ends its run.
 _NIGHT = timedelta(hours=20)
 _DAILY = timedelta(hours=24)
+#: Somebody waits for it.
+_ASKED_EVERY = timedelta(seconds=5)
 
 
 def component(settings: Callable[[], Settings]) -> Component:
@@ -42,6 +46,10 @@ def component(settings: Callable[[], Settings]) -> Component:
         with at_job(settings(), "uploads-retention") as desk:
             desks.retention(desk).sweep(SystemClock().now())
 
+    def trace(_now: datetime) -> None:
+        with at_job(settings(), "inquiry-traces") as desk:
+            look_up_all(desk, SystemClock().now())
+
     def backlog(now: datetime) -> CheckResult:
         with engine_of(settings().database, ProcessKind.POLLER) as engine, engine.connect() as connection:
             return judge_backlog(*store.oldest_waiting(connection), now)
@@ -49,11 +57,12 @@ def component(settings: Callable[[], Settings]) -> Component:
     return Component(
         name="middleserver-operations",
         commands=(Command(night_batch), Command(excluded_items), Command(campaigns), Command(tenant_settings)),
-        pages=(PAGES,),
+        pages=(PAGES, TRACES),
         checks=(Check("night-batch-backlog", "night-batch-backlog", _TIMEOUT, backlog),),
         jobs=(
             Job("night-batch", register, _EVERY, timeout=_NIGHT),
             Job("uploads-measure", measure, _EVERY),
             Job("uploads-retention", sweep, _DAILY),
+            Job("inquiry-traces", trace, _ASKED_EVERY),
         ),
     )

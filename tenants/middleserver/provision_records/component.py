@@ -15,6 +15,7 @@ from chukan.platform.settings import Settings
 from chukan.tenants.middleserver.provision_records import store
 from chukan.tenants.middleserver.provision_records.checks import judge
 from chukan.tenants.middleserver.provision_records.cli import provision_records
+from chukan.tenants.middleserver.provision_records.web import PAGES
 from chukan.tenants.middleserver.provision_records.work import forget_all, reconcile_all
 from chukan.tenants.middleserver.transmission.desk import at_job
 from chukan.tenants.middleserver.transmission.errors import NetworkAway, NetworkNotSet
@@ -50,6 +51,7 @@ def component(settings: Callable[[], Settings]) -> Component:
     return Component(
         name="middleserver-provision-records",
         commands=(Command(provision_records),),
+        pages=(PAGES,),
         checks=(Check("reconciliation-cases-open", "reconciliation-cases-open", _TIMEOUT, cases),),
         jobs=(
             Job(_RECONCILE, reconcile, at=_NIGHTLY, timeout=_NIGHT),

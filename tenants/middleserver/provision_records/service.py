@@ -175,8 +175,12 @@ class Reconciliation:
                 _log.error("provision_records.reconciliation_failed", organisation=tenant, exc_info=error)
         return failed
 
-    def reconcile(self, tenant: TenantId, *, now: datetime, since: date | None = None) -> Reconciled | None:
+    def reconcile(
+        self, tenant: TenantId, *, now: datetime, since: date | None = None, settles_in: timedelta = SETTLES_IN
+    ) -> Reconciled | None:
         """Compare the records of one organisation from the day *since* on (else of what may still change).
+
+        What happened within *settles_in* may still be on its way and is left to the next time.
 
         None: it has no certificate, and so no part in the exchange.
 
@@ -191,7 +195,7 @@ class Reconciliation:
         first = since or today - _LOOKS_BACK
         total = Reconciled(0, 0, 0, 0)
         for span in spans(first, today, _DAYS_AT_ONCE):
-            total = self._span(tenant, institution, span, now, total)
+            total = self._span(tenant, institution, span, now, total, before=now - settles_in)
         with self._actor.engine.begin() as connection:
             counts = {"compared": total.compared, "differing": total.differing}
             store.stand(connection, tenant, (first, today), **counts, at=now)
@@ -205,14 +209,21 @@ class Reconciliation:
             return store.cases(connection, open_only=open_only)
 
     def _span(
-        self, tenant: TenantId, institution: str, span: tuple[date, date], now: datetime, so_far: Reconciled
+        self,
+        tenant: TenantId,
+        institution: str,
+        span: tuple[date, date],
+        now: datetime,
+        so_far: Reconciled,
+        *,
+        before: datetime,
     ) -> Reconciled:
         theirs = self._theirs(institution, span, now)
         begins, ends = tokyo_day_begins(span[0]), tokyo_day_begins(span[1] + timedelta(days=1))
         # Ours after theirs: what came in between is too young to be compared.
         with self._sessions.connection(tenant) as connection:
             ours = store.between(connection, begins, ends)
-        found = compared(ours, theirs, before=now - SETTLES_IN)
+        found = compared(ours, theirs, before=before)
         with self._actor.engine.begin() as connection:
             opened, closed = store.keep(connection, tenant, found, span, at=now)
         return Reconciled(

@@ -20,7 +20,7 @@ from chukan.tenants.middleserver.provisions.ports import ExcludedItems, Neighbou
 from chukan.tenants.middleserver.provisions.service import Provisions
 from chukan.tenants.middleserver.provisions.trail import Caller
 from chukan.tenants.middleserver.security.masters.rules import Layout
-from chukan.tenants.middleserver.security.masters.service import Masters
+from chukan.tenants.middleserver.security.masters.service import BELIEVED, Masters
 from chukan.tenants.middleserver.transmission.adapters.https import HttpsNetwork
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, at_desk, authority_of
 from chukan.tenants.middleserver.transmission.network_keys import PinnedKeys
@@ -84,7 +84,11 @@ def provisions_over(
     settings: Callable[[], Settings], sessions: TenantSessions, vault: Vault, excluded: ExcludedItems
 ) -> Provisions:
     """Return provisions over open sessions; *excluded* tells the items that an organisation does not provide."""
-    neighbours = Neighbours(CataloguesInForce(Masters(sessions.engine)), excluded, NetworkKeys(settings).public_key)
+    neighbours = Neighbours(
+        CataloguesInForce(Masters(sessions.engine, believed_seconds=BELIEVED)),
+        excluded,
+        NetworkKeys(settings).public_key,
+    )
     linkage = LinkageCodes(sessions, vault, NotRecordedYet())
     return Provisions(sessions, vault, Copies(sessions, vault), linkage, neighbours)
 

@@ -243,6 +243,12 @@ def linked_datasets(layouts: Sequence[Layout], requested: date, today: date) -> 
     return frozenset(place for place, is_linked in found.items() if is_linked)
 
 
+def changes_of(layouts: Sequence[Layout]) -> frozenset[date]:
+    """Return the days on which it changes from which datasets a new request is answered."""
+    begun = {layout.linked_from for layout in layouts}
+    return frozenset(begun | {each.added_on for layout in layouts for each in layout.datasets if each.added_on})
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """Of what time something is asked; both days belong to it. None is open."""

@@ -5,7 +5,7 @@ Source: A0-030 to A0-032, A0-092, A0-094, A0-154, A0-167, A1-014, A1-016, A1-021
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -19,6 +19,7 @@ from chukan.platform.logs import get_logger
 from chukan.platform.messages import text
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.duplicate_copies.copies import Copies
+from chukan.tenants.middleserver.duplicate_copies.rules import Target
 from chukan.tenants.middleserver.formats.codes import (
     AddressNumber,
     DatasetNumber,
@@ -31,7 +32,7 @@ from chukan.tenants.middleserver.formats.messages import MessageMode
 from chukan.tenants.middleserver.linkage_codes.ports import Recipient
 from chukan.tenants.middleserver.linkage_codes.sealed import Seals
 from chukan.tenants.middleserver.linkage_codes.service import LinkageCodes
-from chukan.tenants.middleserver.provision_records.rules import Key, Result, Side
+from chukan.tenants.middleserver.provision_records.rules import Result
 from chukan.tenants.middleserver.provision_records.service import went_on
 from chukan.tenants.middleserver.provisions import store
 from chukan.tenants.middleserver.provisions.answering import Answering, Incoming, Office
@@ -48,6 +49,8 @@ from chukan.tenants.middleserver.provisions.rules import (
     Cause,
     Event,
     State,
+    changes_of,
+    linked_datasets,
 )
 from chukan.tenants.middleserver.provisions.staff import Staff, Waiting, key_of
 from chukan.tenants.middleserver.provisions.store import Stored
@@ -227,14 +230,29 @@ class Provisions:
             rows = store.received_under(connection, link, since, until)
         return [Recipient(inquirer, information_code_of(number), at) for inquirer, number, at in rows]
 
-    def days(self, tenant: TenantId, information: str) -> Sequence[date]:
-        """Return the days (Asia/Tokyo) of the requests that wait (``duplicate_copies.ports.OpenRequests``).
+    def days(self, tenant: TenantId, target: Target, today: date) -> Sequence[date]:
+        """Return the days (Asia/Tokyo) of the requests that wait and are answered from *target* on *today*.
+
+        With ``is_linked`` this is ``duplicate_copies.ports.OpenRequests``. Raises as the masters.
 
         Source: A0-031, A0-032.
         """
         with self._sessions.connection(tenant) as connection:
-            found = store.days_waiting(connection, information_number(InformationCode(information)))
-        return sorted({as_tokyo(each).date() for each in found})
+            found = store.days_waiting(connection, information_number(target.information))
+        layouts = self._neighbours.masters.layouts(tenant, target.information)
+        days = sorted({as_tokyo(each).date() for each in found})
+        return [day for day in days if _meets(target, linked_datasets(layouts, day, today))]
+
+    def is_linked(self, tenant: TenantId, target: Target, today: date) -> bool:
+        """Return whether a request of *today* or later is answered from *target*, by the masters that are in force.
+
+        Raises as the masters.
+
+        Source: A0-032.
+        """
+        layouts = self._neighbours.masters.layouts(tenant, target.information)
+        days = {today, *(day for day in changes_of(layouts) if day > today)}
+        return any(_meets(target, linked_datasets(layouts, day, day)) for day in days)
 
     def expire(self, caller: Caller, *, before: datetime, now: datetime) -> int:
         """End what waits although its term was over before *before*, where the network stayed silent; return how many.
@@ -303,8 +321,8 @@ _OVER = {
 }
 
 
-def _key(found: Stored) -> Key:
-    return Key(found.inquirer, found.serial, Side.PROVIDER)
+def _meets(target: Target, datasets: Collection[tuple[int, str]]) -> bool:
+    return any(target.meets(version, dataset) for version, dataset in datasets)
 
 
 def _require_production(received: Received) -> None:

@@ -307,6 +307,13 @@ def happened_by_hour(connection: Connection, since: datetime | None) -> Mapping[
     return {(at, state): count for at, state, count in connection.execute(query)}
 
 
+def waiting_by_state(connection: Connection) -> Mapping[str, int]:
+    """Return how many provisions wait for staff: the one state that is not an end."""
+    row = ProvisionRow
+    query = select(func.count()).where(row.state == State.DEFERRED.value)
+    return {State.DEFERRED.value: connection.execute(query).scalar_one()}
+
+
 def close_settled(connection: Connection, before: datetime) -> int:
     """End the conversations of what the network has an answer to since before *before*; return how many."""
     return cast("CursorResult[Any]", connection.execute(_CLOSE_SETTLED, {"before": before})).rowcount

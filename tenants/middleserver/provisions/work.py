@@ -20,6 +20,7 @@ from chukan.tenants.middleserver.provisions.desk import ProvisionDesk
 from chukan.tenants.middleserver.provisions.rules import AGAIN
 from chukan.tenants.middleserver.transmission import exchange_hours, shared_store
 from chukan.tenants.middleserver.transmission.exchange_hours import Side
+from chukan.tenants.middleserver.transmission.exchange_totals import add_up_hours
 
 #: More than there will ever be organisations.
 _AT_ONCE = 10_000
@@ -73,12 +74,17 @@ def count_hours(desk: ProvisionDesk) -> int:
     def count(tenant: TenantId) -> int:
         with desk.exchange.sessions.connection(tenant) as connection:
             counts = store.happened_by_hour(connection, since[tenant])
+            standing = store.waiting_by_state(connection)
         with engine.begin() as connection:
-            exchange_hours.counted(connection, tenant, Side.PROVIDER, counts, looked_at)
+            exchange_hours.counted(connection, tenant, Side.PROVIDER, counts, looked_at, standing=standing)
+        hours.update(hour for hour, _ in counts)
         return 1
 
-    since = dict(tenants)
-    return sum(_guarded(tenant, count) for tenant in since)
+    since, hours = dict(tenants), set[datetime]()
+    total = sum(_guarded(tenant, count) for tenant in since)
+    with engine.begin() as connection:
+        add_up_hours(connection, Side.PROVIDER.value, hours, looked_at)
+    return total
 
 
 def _guarded(tenant: TenantId, act: Callable[[TenantId], int]) -> int:

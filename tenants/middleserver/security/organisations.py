@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, String, cast, func, select
 
 from chukan.platform.clock import as_tokyo
+from chukan.platform.database.tables import Tenant, TenantState
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.security.errors import NotHosted
 from chukan.tenants.registry.store import get
+from chukan.tenants.registry.tables import Organisation
 
 
 def tenant_of(connection: Connection, reference: str, now: datetime) -> TenantId:
@@ -23,3 +26,16 @@ def tenant_of(connection: Connection, reference: str, now: datetime) -> TenantId
     if organisation.tenant is None:
         raise NotHosted(organisation=organisation.reference)
     return organisation.tenant
+
+
+def hosted(connection: Connection) -> Sequence[tuple[str, TenantId]]:
+    """Return the organisations (code, or id if it has none) whose tenants are active or suspended, by code."""
+    states = (TenantState.ACTIVE.value, TenantState.SUSPENDED.value)
+    reference = func.coalesce(Organisation.code, cast(Organisation.id, String)).label("reference")
+    query = (
+        select(reference, Tenant.id)
+        .join(Tenant, Tenant.id == Organisation.tenant)
+        .where(Tenant.state.in_(states))
+        .order_by(reference)
+    )
+    return [(code, TenantId(id_)) for code, id_ in connection.execute(query)]

@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from sqlalchemy import Engine
 
 from chukan.platform.audit.actor import Actor, at_work
-from chukan.platform.clock import SystemClock
+from chukan.platform.clock import Clock, SystemClock
 from chukan.platform.database.engines import engine_of
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.serving import serving
@@ -26,12 +27,14 @@ from chukan.tenants.middleserver.transmission.adapters.https import HttpsNetwork
 from chukan.tenants.middleserver.transmission.errors import NetworkFilesUnusable, NetworkNotSet
 from chukan.tenants.middleserver.transmission.network_keys import PinnedKeys
 from chukan.tenants.middleserver.transmission.ports import Features, Shut
+from chukan.tenants.middleserver.transmission.prompt import Prompt
 from chukan.tenants.middleserver.transmission.reception import Reception
 from chukan.tenants.middleserver.transmission.relay import Relay, RelayPolicy
 from chukan.tenants.middleserver.transmission.sending import Peers, Sender
 from chukan.tenants.middleserver.transmission.service import Exchange, OpenConversations
 
 _random = secrets.SystemRandom()
+_GATEWAY = "system:gateway"
 #: What the features above do with messages, once the vault is open.
 FeaturesOf = Callable[[TenantSessions, Vault], Features]
 
@@ -135,6 +138,40 @@ def reception_for(
         yield Reception(engine, sessions, vault, keys.public_key, features, shut=shut)
 
 
+@contextmanager
+def prompt_for(
+    settings: NetworkSettings,
+    engine: Engine,
+    sessions: TenantSessions,
+    vault: Vault,
+    features: Features,
+    *,
+    clock: Clock,
+) -> Iterator[Prompt]:
+    """Lend what sends at once what somebody waits for, as long as the gateway runs; raises as ``way``."""
+    with way(settings) as (network, keys):
+        policy, peers = RelayPolicy.of(settings), Peers(network, keys.public_key)
+
+        def relay_for(request: str) -> Relay:
+            actor = Actor(engine, _GATEWAY, request)
+            sender = Sender(
+                actor=actor, sessions=sessions, peers=peers, features=features, retry=policy.retry, clock=clock,
+                draw=_random.random,
+            )  # fmt: skip
+            return Relay(vault, sender, policy)
+
+        prompt = Prompt(relay_for, clock, senders=settings.senders)
+        try:
+            yield prompt
+        finally:
+            prompt.close()
+
+
+@lru_cache(maxsize=8)
+def _certificate(pem: bytes) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem)
+
+
 def authority_of(settings: NetworkSettings) -> x509.Certificate:
     """Return the certificate of the network's authority, which both sides know beforehand.
 
@@ -144,6 +181,6 @@ def authority_of(settings: NetworkSettings) -> x509.Certificate:
     if settings.ca_file is None:
         raise NetworkNotSet
     try:
-        return x509.load_pem_x509_certificate(settings.ca_file.read_bytes())
+        return _certificate(settings.ca_file.read_bytes())
     except (OSError, ValueError) as error:
         raise NetworkFilesUnusable(setting="network.ca_file", detail=repr(error)) from error

@@ -145,3 +145,12 @@ class NotOpen(NotHere):
         """Refuse because of *closed*."""
         super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, closed.reason.value)
         self.next_opening = closed.next_opening
+
+
+class RetryUnderWay(ChukanError):
+    """Somebody wants it already, and a worker has not come to it."""
+
+    code = "transmission.retry_under_way"
+    failure = Failure.CONFLICT
+    message = mark("The message {message} will be sent again already.")
+    hint = mark("A worker does it within a minute; if not, look whether workers run.")

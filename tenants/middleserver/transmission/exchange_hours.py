@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chukan.platform.database.tables import SharedBase, Tenant, TenantState
 from chukan.platform.identifiers import TenantId
+from chukan.tenants.middleserver.transmission import exchange_totals
 from chukan.tenants.middleserver.transmission.tables import ExchangeStandingRow
 
 _HOUR = timedelta(hours=1)
@@ -84,10 +85,13 @@ def counted(
     side: Side,
     counts: Mapping[tuple[datetime, str], int],
     looked_at: datetime,
+    *,
+    standing: Mapping[str, int],
 ) -> None:
     """Write down the *counts* by hour and event, which replace what was counted of these hours before.
 
-    *looked_at* is the database's instant from before they were counted.
+    *looked_at* is the database's instant from before they were counted; *standing* is how many stand in which state
+    and have not ended.
     """
     rows = [
         {"tenant": tenant, "side": side.value, "hour": hour, "event": event, "count": count}
@@ -99,6 +103,8 @@ def counted(
         connection.execute(
             made.on_conflict_do_update(index_elements=key, set_={"count": made.excluded.count}), rows
         )  # fmt: skip
+    exchange_totals.add_up_days(connection, tenant, side.value, {hour for hour, _ in counts})
+    exchange_totals.keep_open(connection, tenant, side.value, standing)
     told = upsert(ExchangeLookRow).values(tenant=tenant, side=side.value, looked_at=looked_at)
     connection.execute(
         told.on_conflict_do_update(

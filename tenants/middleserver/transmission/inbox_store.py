@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chukan.tenants.middleserver.transmission.rules import InState
@@ -34,6 +34,27 @@ class Kept:
     receipt: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is there when a message comes: itself, another one at its place, one that waits for it."""
+
+    kept: Kept | None
+    taken: bool
+    followed: bool
+
+
+_LOOK = text(
+    """
+    select kept.sha256, kept.receipt,
+        exists (select from inbox where from_org = :from_org and conv = :conv and seq = :seq) as taken,
+        exists (
+            select from inbox where from_org = :from_org and conv = :conv and seq = :seq + 1 and state = 'held'
+        ) as followed
+    from (select) as nothing left join inbox kept on kept.from_org = :from_org and kept.id = :id
+    """
+)
+
+
 def known(connection: Connection, from_org: str, message: UUID) -> Kept | None:
     """Return what was taken from *from_org* under the id *message*."""
     query = select(InboxRow.sha256, InboxRow.receipt).where(InboxRow.from_org == from_org, InboxRow.id == message)
@@ -41,10 +62,11 @@ def known(connection: Connection, from_org: str, message: UUID) -> Kept | None:
     return Kept(bytes(row.sha256), bytes(row.receipt)) if row else None
 
 
-def is_taken(connection: Connection, from_org: str, conv: UUID, seq: int) -> bool:
-    """Return whether a message has that place already."""
-    query = select(InboxRow.id).where(InboxRow.from_org == from_org, InboxRow.conv == conv, InboxRow.seq == seq)
-    return connection.execute(query).first() is not None
+def look(connection: Connection, from_org: str, message: UUID, conv: UUID, seq: int) -> Look:
+    """Return what is there already of *from_org* under the id *message*, at its place, and at the next one."""
+    row = connection.execute(_LOOK, {"from_org": from_org, "id": message, "conv": conv, "seq": seq}).one()
+    kept = Kept(bytes(row.sha256), bytes(row.receipt)) if row.sha256 is not None else None
+    return Look(kept, taken=row.taken, followed=row.followed)
 
 
 def keep(connection: Connection, incoming: Incoming, state: InState, receipt: bytes) -> bool:

@@ -10,6 +10,7 @@ import binascii
 import json
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -89,6 +90,7 @@ class PinnedKeys:
         return [(entry["kid"], certificate)]
 
 
+@lru_cache(maxsize=4096)
 def institution_of(certificate: bytes) -> str:
     """Return the institution code that stands in the certificate (DER) of an organisation."""
     names = _named(x509.load_der_x509_certificate(certificate), NameOID.COMMON_NAME)

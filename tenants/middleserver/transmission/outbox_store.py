@@ -11,11 +11,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, func, insert, null, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import aliased
 
-from chukan.tenants.middleserver.transmission.rules import OPEN, Move, OutEvent, OutState
+from chukan.tenants.middleserver.transmission.rules import OPEN, RELAY, Move, OutEvent, OutState
 from chukan.tenants.middleserver.transmission.tables import ConversationRow, InboxRow, OutboxEventRow, OutboxRow
 
 # The first open message of each conversation, if its time has come. Nobody else holds it: relays share the outbox
@@ -35,6 +47,69 @@ _HEADS = text(
     order by o.next_at, o.id limit :limit for update of o skip locked
     """
 )
+# The same of one conversation alone.
+_HEAD_OF = text(
+    """
+    with head as (
+        select o.id from outbox o where o.conv = :conv and o.state in ('queued', 'sending', 'dead')
+        order by o.seq nulls last, o.id limit 1
+    )
+    select o.id, o.conv, o.seq, o.type, o.to_org, o.payload, o.message, o.sha256, o.signed_at, o.state, o.attempts,
+        o.lease_epoch
+    from outbox o join head using (id)
+    where o.state = 'queued' and o.next_at <= clock_timestamp() for update of o skip locked
+    """
+)
+# Begins the conversation, or waits until nobody else works in it: either way it is ours until the commit. The id is
+# made after that, so that ids of one conversation are in the order in which they are queued.
+_BEGIN = text(
+    """
+    insert into conversation (id, deadline) values (:conv, :deadline)
+    on conflict (id) do update set version = conversation.version
+    returning state, deadline, uuidv7() as message
+    """
+)
+# The same for a message that comes.
+_JOIN = text(
+    """
+    insert into conversation (id) values (:conv)
+    on conflict (id) do update set version = conversation.version
+    returning next_in, state, deadline
+    """
+)
+_QUEUE = text(
+    """
+    with message as (
+        insert into outbox (id, conv, to_org, type, payload) values (:id, :conv, :to_org, :type, :payload) returning id
+    ), noted as (
+        insert into outbox_event (message, event, state) select id, 'queued', 'queued' from message
+    )
+    select platform_api.mark_due(:due, null) from message
+    """
+)
+_CLAIM = text(
+    """
+    with claimed as (
+        update outbox set seq = :seq, state = 'sending', lease_until = clock_timestamp() + :lease, lease_epoch = :epoch,
+            changed_at = clock_timestamp(), message = coalesce(:message, message), sha256 = coalesce(:sha256, sha256),
+            kid = coalesce(:kid, kid), signed_at = coalesce(:signed_at, signed_at)
+        where id = :id returning id
+    )
+    insert into outbox_event (message, event, state) select id, :event, 'sending' from claimed
+    """
+).bindparams(bindparam("message", type_=LargeBinary), bindparam("sha256", type_=LargeBinary))
+_SETTLE = text(
+    """
+    with settled as (
+        update outbox set state = :state, attempts = :attempts, next_at = clock_timestamp() + :wait,
+            lease_until = null, reason = :reason, changed_at = clock_timestamp(), receipt = coalesce(:receipt, receipt),
+            seq = case when :state = 'refused' then null else seq end
+        where id = :id and state = 'sending' and lease_epoch = :epoch returning id
+    )
+    insert into outbox_event (message, event, state, reason)
+    select id, :event, :state, :reason from settled returning message
+    """
+).bindparams(bindparam("receipt", type_=LargeBinary))
 _NEXT_LOOK = text(
     """
     with head as (
@@ -121,21 +196,27 @@ def mark_due(connection: Connection, kind: str, at: datetime | None = None) -> N
 # -- conversations -----------------------------------------------------------------------------------
 
 
-def open_conversation(connection: Connection, conv: UUID, deadline: datetime | None = None) -> None:
-    """Begin the conversation *conv*, if there is none of that id."""
-    connection.execute(upsert(ConversationRow).values(id=conv, deadline=deadline).on_conflict_do_nothing())
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A conversation that is ours until the commit, and the id of the message that is to be queued in it."""
+
+    state: str
+    deadline: datetime | None
+    message: UUID
 
 
-def conversation(connection: Connection, conv: UUID, *, lock: bool = False) -> Row[*tuple[Any, ...]] | None:
-    """Return the conversation *conv*; with *lock* nobody else changes it meanwhile."""
-    query = select(
-        ConversationRow.id,
-        ConversationRow.next_in,
-        ConversationRow.next_out,
-        ConversationRow.state,
-        ConversationRow.deadline,
-    ).where(ConversationRow.id == conv)
-    return connection.execute(query.with_for_update() if lock else query).one_or_none()
+def begin_message(connection: Connection, conv: UUID, deadline: datetime | None = None) -> Begun:
+    """Begin the conversation *conv*, if there is none of that id, and keep others from queueing in it."""
+    row = connection.execute(_BEGIN, {"conv": conv, "deadline": deadline}).one()
+    return Begun(row.state, row.deadline, row.message)
+
+
+def joined(connection: Connection, conv: UUID) -> Row[*tuple[Any, ...]]:
+    """Begin the conversation *conv*, if there is none of that id; until the commit nobody else changes it.
+
+    Return which number comes next in our direction, its state, and its deadline.
+    """
+    return connection.execute(_JOIN, {"conv": conv}).one()
 
 
 def change_conversation(connection: Connection, conv: UUID, **values: object) -> None:
@@ -168,10 +249,13 @@ def give_back_number(connection: Connection, conv: UUID, seq: int) -> None:
 # -- the outbox --------------------------------------------------------------------------------------
 
 
-def add(connection: Connection, message: UUID, conv: UUID, *, to_org: str, kind: str, payload: bytes) -> None:
-    """Queue the message *message* of the type *kind*; its *payload* is sealed."""
-    connection.execute(insert(OutboxRow).values(id=message, conv=conv, to_org=to_org, type=kind, payload=payload))
-    note(connection, message, OutEvent.QUEUED, OutState.QUEUED)
+def queue(connection: Connection, message: UUID, conv: UUID, *, to_org: str, kind: str, payload: bytes) -> None:
+    """Queue the message *message* of the type *kind*, write that down, and let the relay be due.
+
+    Its *payload* is sealed.
+    """
+    values = {"id": message, "conv": conv, "to_org": to_org, "type": kind, "payload": payload, "due": RELAY}
+    connection.execute(_QUEUE, values)
 
 
 def heads(connection: Connection, limit: int) -> Sequence[Message]:
@@ -179,31 +263,30 @@ def heads(connection: Connection, limit: int) -> Sequence[Message]:
     return [_message(row) for row in connection.execute(_HEADS, {"limit": limit})]
 
 
+def head_of(connection: Connection, conv: UUID) -> Message | None:
+    """Lock and return the first message of *conv*, if it waits and its time has come; what is in hand is not."""
+    row = connection.execute(_HEAD_OF, {"conv": conv}).one_or_none()
+    return None if row is None else _message(row)
+
+
 def claim(connection: Connection, message: Message, seq: int, signature: Signature | None, lease: timedelta) -> int:
     """Take *message* for the time of *lease*, under a new epoch that is returned; with its *signature* if it is new."""
-    signed = {}
-    if signature is not None:
-        signed = {
-            "message": signature.sealed,
-            "sha256": signature.sha256,
-            "kid": signature.kid,
-            "signed_at": signature.at,
-        }
+    event = OutEvent.CLAIMED if message.state is OutState.QUEUED else OutEvent.RECLAIMED
     epoch = message.epoch + 1
     connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == message.id)
-        .values(
-            seq=seq,
-            state=OutState.SENDING.value,
-            lease_until=func.clock_timestamp() + lease,
-            lease_epoch=epoch,
-            changed_at=func.clock_timestamp(),
-            **signed,
-        )
+        _CLAIM,
+        {
+            "id": message.id,
+            "seq": seq,
+            "lease": lease,
+            "epoch": epoch,
+            "event": event.value,
+            "message": signature.sealed if signature else None,
+            "sha256": signature.sha256 if signature else None,
+            "kid": signature.kid if signature else None,
+            "signed_at": signature.at if signature else None,
+        },
     )
-    event = OutEvent.CLAIMED if message.state is OutState.QUEUED else OutEvent.RECLAIMED
-    note(connection, message.id, event, OutState.SENDING)
     return epoch
 
 
@@ -211,27 +294,17 @@ def settle(
     connection: Connection, message: UUID, epoch: int, move: Move, *, receipt: bytes | None, reason: str | None
 ) -> bool:
     """Write down what became of a claimed message; False if another relay has claimed it since (fencing)."""
-    values: dict[str, Any] = {
+    told = {
+        "id": message,
+        "epoch": epoch,
         "state": move.state.value,
         "attempts": move.attempts,
-        "next_at": func.clock_timestamp() + move.wait,
-        "lease_until": null(),
+        "wait": move.wait,
         "reason": reason,
-        "changed_at": func.clock_timestamp(),
+        "receipt": receipt,
+        "event": move.event.value,
     }
-    if receipt is not None:
-        values["receipt"] = receipt
-    if move.state is OutState.REFUSED:
-        values["seq"] = null()
-    change = (
-        update(OutboxRow)
-        .where(OutboxRow.id == message, OutboxRow.state == OutState.SENDING.value, OutboxRow.lease_epoch == epoch)
-        .values(**values)
-    )
-    if connection.execute(change.returning(OutboxRow.id)).one_or_none() is None:
-        return False
-    note(connection, message, move.event, move.state, reason)
-    return True
+    return connection.execute(_SETTLE, told).one_or_none() is not None
 
 
 def resend(connection: Connection, conv: UUID, *, first: int, below: int) -> int:

@@ -16,7 +16,7 @@ from chukan.tenants.middleserver.formats.messages import add, value
 from chukan.tenants.middleserver.formats.xml import parsed, schema
 from chukan.tenants.middleserver.security.certificates.service import Signer
 from chukan.tenants.middleserver.security.errors import JoseRefused
-from chukan.tenants.middleserver.security.jose import PublicKeys, Window, verify
+from chukan.tenants.middleserver.security.jose import PublicKeys, Window, payload_of, verify
 from chukan.tenants.middleserver.transmission.errors import ReceiptInvalid
 from chukan.tenants.middleserver.transmission.rules import NETWORK, NOBODY, UNSIGNED, Reason, Result
 
@@ -108,3 +108,12 @@ def _read(document: bytes) -> Receipt:
 
 def _invalid(reason: str, detail: str = "") -> ReceiptInvalid:
     return ReceiptInvalid(reason=text(reason), detail=detail)
+
+
+def told_at(token: bytes) -> datetime:
+    """Return when the receiver had the message, as the receipt *token* says that was verified when it came.
+
+    Raises:
+        JoseMalformed: it is no compact JWS.
+    """
+    return datetime.fromisoformat(value(parsed(payload_of(token)), "ReceivedAt"))

@@ -48,7 +48,7 @@ from chukan.tenants.middleserver.security.jose import (
 from chukan.tenants.middleserver.transmission import inbox_store, shared_store
 from chukan.tenants.middleserver.transmission import outbox_store as store
 from chukan.tenants.middleserver.transmission.errors import ContentRefused, NotHere, NotOpen, Refused
-from chukan.tenants.middleserver.transmission.inbox_store import Incoming
+from chukan.tenants.middleserver.transmission.inbox_store import Incoming, Kept
 from chukan.tenants.middleserver.transmission.ports import Answer, Features, Received, Shut
 from chukan.tenants.middleserver.transmission.receipts import Receipt, digest_of, written
 from chukan.tenants.middleserver.transmission.rules import (
@@ -177,8 +177,9 @@ class Reception:
         with self._recorded(delivery):
             verified = self._verified(delivery)
             with self._sessions.begin(delivery.tenant) as connection:
-                if (before := _before(connection, delivery, verified)) is not None:
-                    return before
+                known = inbox_store.known(connection, NETWORK, verified.id)
+            if (before := _receipted(known, delivery)) is not None:
+                return before
             message = self._read(verified)
         conversation = str(verified.conv)
         act = self._act(delivery, type=verified.signed.type, conversation=conversation, sequence=verified.seq)
@@ -208,7 +209,7 @@ class Reception:
         if len(delivery.body) > LARGEST:
             raise Refused(Reason.TOO_LARGE)
         try:
-            content = self._keys.openers(delivery.tenant).open(delivery.body)
+            content = delivery.who.keys.openers.open(delivery.body)
             inner = header_of(content)
             delivery.message = _uuid(inner.get("mid"))
             signed = verify(content, self._public_key, types={str(inner.get("typ"))}, window=Window(delivery.now))
@@ -248,18 +249,16 @@ class Reception:
     def _apply(self, unit: UnitOfWork, delivery: _Delivery, verified: _Verified, message: Message) -> bytes:
         """Keep the message with its receipt; in its turn, have its effect, and those of messages that waited for it."""
         connection = unit.connection
-        store.open_conversation(connection, verified.conv)
-        conversation = store.conversation(connection, verified.conv, lock=True)
-        if conversation is None:
-            raise RuntimeError("a conversation that was just begun is gone")
+        conversation = store.joined(connection, verified.conv)
         # Again, now that nobody else works in this conversation.
-        if (before := _before(connection, delivery, verified)) is not None:
+        look = inbox_store.look(connection, NETWORK, verified.id, verified.conv, verified.seq)
+        if (before := _receipted(look.kept, delivery)) is not None:
             unit.note(again=True)
             return before
         whose = turn(
             verified.seq,
             expected=conversation.next_in,
-            taken=inbox_store.is_taken(connection, NETWORK, verified.conv, verified.seq),
+            taken=look.taken,
             closed=is_closed(conversation.state, conversation.deadline, delivery.now),
         )
         _require_turn(whose, conversation.next_in)
@@ -271,7 +270,8 @@ class Reception:
         following = expected = verified.seq + 1
         if whose is Turn.NOW:
             self._effect(connection, delivery, verified.signed.type, verified.conv, message)
-            expected = self._drain(unit, delivery, verified.conv, following)
+            if look.followed:
+                expected = self._drain(unit, delivery, verified.conv, following)
             store.change_conversation(connection, verified.conv, next_in=expected)
         if whose is not Turn.NOW or expected != following:
             # How many messages are held has changed: the relay tells it.
@@ -344,13 +344,12 @@ class Reception:
         return Answer(STATUS[error.reason], signed)
 
 
-def _before(connection: Connection, delivery: _Delivery, verified: _Verified) -> bytes | None:
-    """Return the receipt that these bytes have already, if they have.
+def _receipted(known: Kept | None, delivery: _Delivery) -> bytes | None:
+    """Return the receipt that these bytes have already, if they are *known*.
 
     Raises:
         Refused: the id came with other bytes before.
     """
-    known = inbox_store.known(connection, NETWORK, verified.id)
     if known is None:
         return None
     if known.sha256.hex() != delivery.digest:

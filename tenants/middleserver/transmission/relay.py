@@ -13,7 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from chukan.platform.clock import monotonic
@@ -33,6 +35,7 @@ from chukan.tenants.middleserver.transmission.rules import RELAY, OutEvent, Retr
 from chukan.tenants.middleserver.transmission.sending import Claimed, Sender
 from chukan.tenants.middleserver.transmission.service import MESSAGE, OUTBOX, PAYLOAD, Identity, identity
 from chukan.tenants.middleserver.transmission.shared_store import Due
+from chukan.tenants.middleserver.transmission.troubles import tell_troubles, troubles
 
 #: So many organisations are looked up at once.
 _DUE_AT_ONCE = 100
@@ -165,10 +168,35 @@ class Relay:
             self._send(tenant, claimed, relayed)
         with self._sessions.begin(tenant) as connection:
             next_look, counts = store.next_look(connection), store.counts(connection)
+            found = troubles(connection, counts)
         with self._actor.engine.begin() as connection:
             shared_store.looked(connection, seen, RELAY, next_look)
             shared_store.stand(connection, tenant, counts)
+            tell_troubles(connection, tenant, found)
         return relayed
+
+    def convey(self, tenant: TenantId, conversation: UUID, now: datetime) -> OutEvent | None:
+        """Send what is next in one *conversation*, if it waits and its time has come; return what became of it.
+
+        Nothing is told in the shared schema, so that it needs no more than a tenant's log-in: the mark that was set
+        as the message was queued lets a run look at it again.
+
+        Raises:
+            NetworkAway, NoActiveCertificate, VaultTampered: as ``drain``.
+        """
+        with self._actor.engine.connect() as connection:
+            if shared_store.stopped(connection, tenant) is not None:
+                return None
+        who = identity(self._keys, tenant, now)
+        batch = _Batch(who.institution, monotonic() + self._policy.lease.total_seconds())
+        with self._sessions.begin(tenant) as connection:
+            store.synchronous(connection)
+            if (message := store.head_of(connection, conversation)) is None:
+                return None
+            batch.waiting.append(self._taken(connection, tenant, message, who, now))
+        relayed = Relayed(tenants=1)
+        self._send(tenant, batch, relayed)
+        return next(iter(relayed.events), None)
 
     def _put_off(self, due: Due) -> None:
         """Look at an organisation again later, and tell how long its messages have waited, if it can be asked."""
@@ -192,13 +220,17 @@ class Relay:
         with self._sessions.begin(tenant) as connection:
             store.synchronous(connection)
             for message in store.heads(connection, self._policy.batch_size):
-                seq = message.seq or store.take_number(connection, message.conv)
-                content, signature = self._content(tenant, message, seq, who, now)
-                epoch = store.claim(connection, message, seq, signature, self._policy.lease)
-                batch.waiting.append(
-                    Claimed(message.id, message.conv, seq, message.type, content, message.attempts, epoch)
-                )
+                batch.waiting.append(self._taken(connection, tenant, message, who, now))
         return batch
+
+    def _taken(
+        self, connection: Connection, tenant: TenantId, message: Message, who: Identity, now: datetime
+    ) -> Claimed:  # fmt: skip
+        """Give *message*, which is locked, its number and its signature, and take it for the time of the lease."""
+        seq = message.seq or store.take_number(connection, message.conv)
+        content, signature = self._content(tenant, message, seq, who, now)
+        epoch = store.claim(connection, message, seq, signature, self._policy.lease)
+        return Claimed(message.id, message.conv, seq, message.type, content, message.attempts, epoch)
 
     def _content(
         self, tenant: TenantId, message: Message, seq: int, who: Identity, now: datetime

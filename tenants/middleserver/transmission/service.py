@@ -19,16 +19,11 @@ from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import TenantId
 from chukan.platform.vault.rules import EncryptedColumn, Place
 from chukan.platform.vault.service import Vault
-from chukan.tenants.middleserver.security.certificates.service import Keys, Signer
+from chukan.tenants.middleserver.security.certificates.service import AtHand, Keys, Signer
 from chukan.tenants.middleserver.security.errors import NotHosted
 from chukan.tenants.middleserver.transmission import outbox_store as store
 from chukan.tenants.middleserver.transmission import shared_store
-from chukan.tenants.middleserver.transmission.errors import (
-    AlreadyStopped,
-    ConversationClosed,
-    MessageUnknown,
-    NotStopped,
-)
+from chukan.tenants.middleserver.transmission.errors import ConversationClosed, MessageUnknown
 from chukan.tenants.middleserver.transmission.network_keys import institution_of
 from chukan.tenants.middleserver.transmission.outbox_store import Counts, Unsettled
 from chukan.tenants.middleserver.transmission.rules import (
@@ -39,6 +34,7 @@ from chukan.tenants.middleserver.transmission.rules import (
     is_closed,
 )
 from chukan.tenants.middleserver.transmission.shared_store import Stop
+from chukan.tenants.middleserver.transmission.switch import Switch
 from chukan.tenants.middleserver.transmission.trail import TransmissionAction
 
 OUTBOX, INBOX, PAYLOAD, MESSAGE = "outbox", "inbox", "payload", "message"
@@ -76,16 +72,13 @@ class Outbox:
         Raises:
             ConversationClosed: it was ended.
         """
-        store.open_conversation(connection, conversation, deadline)
         # Held until the commit: two messages of one conversation leave in the order in which they were queued.
-        found = store.conversation(connection, conversation, lock=True)
-        if found is None or is_closed(found.state, found.deadline, now):
+        begun = store.begin_message(connection, conversation, deadline)
+        if is_closed(begun.state, begun.deadline, now):
             raise ConversationClosed
-        message = store.new_id(connection)
-        sealed = self._vault.seal(tenant, Place(OUTBOX, PAYLOAD, message), write(message))
-        store.add(connection, message, conversation, to_org=NETWORK, kind=kind, payload=sealed)
-        store.mark_due(connection, RELAY)
-        return message
+        sealed = self._vault.seal(tenant, Place(OUTBOX, PAYLOAD, begun.message), write(begun.message))
+        store.queue(connection, begun.message, conversation, to_org=NETWORK, kind=kind, payload=sealed)
+        return begun.message
 
     def close(self, connection: Connection, conversation: UUID) -> None:
         """End *conversation*: what comes in it from now on is answered ``closed`` and has no effect."""
@@ -94,24 +87,28 @@ class Outbox:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who signs for an organisation, and its institution code on the network."""
+    """Who signs for an organisation and who opens what comes for it, and its institution code on the network."""
 
-    signer: Signer
+    keys: AtHand
     institution: str
+
+    @property
+    def signer(self) -> Signer:
+        """Who signs."""
+        return self.keys.signer
 
 
 def identity(keys: Keys, tenant: TenantId, now: datetime) -> Identity:
-    """Return who signs for *tenant*; its institution code is what its certificate says.
+    """Return who signs and opens for *tenant*; its institution code is what its certificate says.
 
     Raises:
-        NoActiveCertificate, VaultTampered: as ``Keys.signer``.
+        NoActiveCertificate, VaultTampered: as ``Keys.at_hand``.
         NotHosted: the certificate is gone.
     """
-    signer = keys.signer(tenant, now=now)
-    for key in keys.list(tenant):
-        if key.kid == signer.kid and key.certificate is not None:
-            return Identity(signer, institution_of(key.certificate))
-    raise NotHosted(organisation=tenant)
+    found = keys.at_hand(tenant, now=now)
+    if not found.certificate:
+        raise NotHosted(organisation=tenant)
+    return Identity(found, institution_of(found.certificate))
 
 
 @dataclass(frozen=True)
@@ -159,26 +156,12 @@ class Exchange:
             store.mark_due(unit.connection, RELAY)
 
     def stop(self, tenant: TenantId | None, *, reason: str) -> None:
-        """Stop sending and taking messages, of one *tenant* or of all, until it is resumed.
-
-        What is queued waits; what the network wants to deliver is not receipted, so that it comes again.
-
-        Raises:
-            AlreadyStopped: it is stopped already.
-        """
-        with self._actor.act(TransmissionAction.STOP, _subject(tenant), reason=reason) as unit:
-            if not shared_store.stop(unit.connection, tenant, reason=reason, actor=self._actor.name):
-                raise AlreadyStopped
+        """Stop the exchange; see ``Switch.stop``."""
+        Switch(self._actor).stop(tenant, reason=reason)
 
     def resume(self, tenant: TenantId | None) -> None:
-        """Let the exchange go on.
-
-        Raises:
-            NotStopped: it is not stopped; or only by a stop of all, or only by its own.
-        """
-        with self._actor.act(TransmissionAction.RESUME, _subject(tenant)) as unit:
-            if not shared_store.resume(unit.connection, tenant, actor=self._actor.name):
-                raise NotStopped
+        """Let the exchange go on; see ``Switch.resume``."""
+        Switch(self._actor).resume(tenant)
 
     def exchanging(self) -> Sequence[TenantId]:
         """Return the active organisations that have exchanged messages."""
@@ -204,7 +187,3 @@ class OpenConversations:
         """Return how many conversations of *tenant* still need the key *kid*. Source: A0-071, A0-072."""
         with self._sessions.begin(tenant) as connection:
             return store.open_under(connection, kid)
-
-
-def _subject(tenant: TenantId | None) -> str:
-    return f"tenant:{tenant}" if tenant is not None else "exchange:all"

@@ -13,5 +13,7 @@ class TransmissionAction(Action):
     BURY = "transmission:message:bury"
     RECEIVE = "transmission:message:receive"
     RETRY = "transmission:message:retry"
+    #: An operator at the console wants it; a worker does it, in the operator's name.
+    ASK_RETRY = "transmission:retry:ask"
     STOP = "transmission:exchange:stop"
     RESUME = "transmission:exchange:resume"

@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from lxml import etree
-from werkzeug.test import TestResponse
 
 from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.errors import ChukanError, error_types
 from chukan.platform.service_hours.services import Service
 from chukan.platform.settings import DatabaseSettings
 from chukan.tenants.middleserver.connections import inquiries
-from chukan.tenants.middleserver.connections.inquiries import LIST, RESULTS, SINGLE, WITHDRAWAL, Waiting, is_held
+from chukan.tenants.middleserver.connections import store as connections_store
+from chukan.tenants.middleserver.connections.inquiries import (
+    LIST,
+    RESULTS,
+    SINGLE,
+    WITHDRAWAL,
+    Waiting,
+    is_held,
+)
 from chukan.tenants.middleserver.connections.problem import status_of
 from chukan.tenants.middleserver.connections.provisions import BARS, DECISION, WAITING
 from chukan.tenants.middleserver.connections.rules import Allowed
@@ -28,12 +34,23 @@ from chukan.tenants.middleserver.gate import Closed, Reason
 from chukan.tenants.middleserver.inquiries import errors as inquiry_errors
 from chukan.tenants.middleserver.inquiries.data import InquiryData, WhenClosed, shipped_data
 from chukan.tenants.middleserver.inquiries.rules import InquiryState
-from chukan.tenants.middleserver.inquiries.store import Inquiry
 from chukan.tenants.middleserver.provisions import errors as provision_errors
+from chukan.tenants.middleserver.security.masters.rules import Catalogue
+from chukan.tenants.middleserver.transmission.ports import Answer
+from middleserver.connections.asking_town import (
+    Town,
+    inquiry,
+    many,
+    numbered,
+    prompting,
+    results,
+    single,
+    withdrawal,
+)
 from support.exchange import Wire
-from support.external import TESTED, Towns, exchange, head, right, wrong
-from support.gateway import NOW, Caller, Entrance
-from support.inquiries import AFFAIR, PEOPLE, PROCEDURE, PROVIDER, TAX, Asking, asking_of
+from support.external import TESTED, Towns, exchange, right, wrong
+from support.gateway import NOW, Entrance
+from support.inquiries import PEOPLE, PROVIDER, TAX, asking_of
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs/interfaces/inquiries.md"
@@ -42,54 +59,6 @@ SAMPLES = ROOT / "docs/interfaces/samples"
 INSIDE = {
     inquiry_errors.InquiryDataMalformed, inquiry_errors.TooManyInquiries, provision_errors.ScopeWrong,
 }  # fmt: skip
-
-
-@dataclass
-class Later:
-    """A request that is being answered."""
-
-    thread: threading.Thread
-    answers: list[TestResponse] = field(default_factory=list)
-
-    def answer(self) -> etree._Element:
-        self.thread.join(60)
-        (found,) = self.answers
-        return right(found)
-
-
-@dataclass
-class Town:
-    """An organisation that asks, its system at the gateway, and the network's side."""
-
-    asking: Asking
-    caller: Caller
-    entrance: Entrance
-
-    def post(self, kind: str, body: bytes) -> TestResponse:
-        return self.caller.message(kind, body)
-
-    def meanwhile(self, kind: str, body: bytes) -> Later:
-        later = Later(threading.Thread(target=lambda: later.answers.append(self.post(kind, body))))
-        later.thread.start()
-        return later
-
-    def stored(self) -> int:
-        return self.entrance.count(self.caller.tenant, "select count(*) from {}.inquiry")
-
-    def newest(self) -> Inquiry:
-        """Return the inquiry that was registered last, which may happen at this moment."""
-        return self.asking.inquiry(self._ask("select serial from {}.inquiry order by id desc limit 1"))
-
-    def holds_connections(self) -> bool:
-        """Return whether a session of this town's log-in has a transaction open."""
-        query = "select count(*) from pg_stat_activity where usename = %s and state like 'idle in transaction%%'"
-        (login,) = self.asking.wire.place.ask("select role from platform.tenant where id = %s", self.caller.tenant)[0]
-        return self.asking.wire.place.ask(query, login)[0] != (0,)
-
-    def _ask(self, query: str) -> str:
-        while not (found := self.asking.wire.place.ask_of(self.caller.tenant, query)):
-            threading.Event().wait(0.05)
-        return str(found[0][0])
 
 
 @pytest.fixture(scope="module")
@@ -115,36 +84,6 @@ def town(settled: Town) -> Iterator[Town]:
     place.ask("delete from platform.due")
     for table in ("inquiry_answer", "inquiry_event", "inquiry", "inquiry_reception", "inquiry_pace", "outbox"):
         place.ask_of(tenant, f"truncate {{}}.{table} cascade")
-
-
-def inquiry(person: int = 1, *, information: str = TAX, condition: str = "<Kind>0</Kind>") -> str:
-    return (
-        f"<Inquiry><IntegratedAddressNumber>{person:015}</IntegratedAddressNumber>"
-        f"<SpecificPersonalInformationCode>{information}</SpecificPersonalInformationCode>"
-        f"<Affair>{AFFAIR}</Affair><Procedure>{PROCEDURE}</Procedure><Condition>{condition}</Condition>"
-        f"<ProviderInstitution>{PROVIDER}</ProviderInstitution></Inquiry>"
-    )
-
-
-def single(body: str, mode: str = "0") -> bytes:
-    return f"<SingleInquiryRequest>{head(SINGLE, mode)}{body}</SingleInquiryRequest>".encode()
-
-
-def many(*people: int, mode: str = "0", body: str = "") -> bytes:
-    rows = body or "".join(inquiry(person) for person in people)
-    return f"<InquiryListRequest>{head(LIST, mode)}{rows}</InquiryListRequest>".encode()
-
-
-def results(body: str, mode: str = "0", **told: str) -> bytes:
-    return f"<InquiryResultsRequest>{head(RESULTS, mode, **told)}{body}</InquiryResultsRequest>".encode()
-
-
-def numbered(number: str) -> str:
-    return f"<ReceptionNumber>{number}</ReceptionNumber>"
-
-
-def withdrawal(body: str, mode: str = "0") -> bytes:
-    return f"<InquiryWithdrawalRequest>{head(WITHDRAWAL, mode)}{body}</InquiryWithdrawalRequest>".encode()
 
 
 # -- one, at a counter ---------------------------------------------------------------------------------
@@ -242,9 +181,11 @@ def test_a_list_is_registered_with_its_end_and_its_results_are_read(town: Town) 
     town.asking.result(second, "refused", {"Reason": "no_record"})
     page = right(town.post(RESULTS, results(numbered(number))))
     assert [each.findtext("State") for each in page.iterfind("Result")] == ["answered", "refused", "sent"]
-    assert [page.findtext(name) for name in ("State", "Count", "Page", "More")] == ["processing", "3", "1", "0"]
-    beyond = right(town.post(RESULTS, results(f"{numbered(number)}<Page>2</Page>")))
-    assert beyond.find("Result") is None
+    assert [page.findtext(name) for name in ("State", "Count", "Next")] == ["processing", "3", None]
+    last = right(town.post(RESULTS, results(f"{numbered(number)}<From>3</From>")))
+    assert [each.findtext("Place") for each in last.iterfind("Result")] == ["3"]
+    beyond = right(town.post(RESULTS, results(f"{numbered(number)}<From>4</From>")))
+    assert (beyond.find("Result"), beyond.find("Next")) == (None, None)
 
 
 def test_how_requests_stand_is_asked_for_by_a_file(town: Town) -> None:
@@ -331,6 +272,91 @@ def test_only_lists_that_are_held_pass_a_closed_gate(
     data: InquiryData = shipped_data().model_copy(update={"pacing": pacing})
     monkeypatch.setattr(inquiries, "shipped_data", lambda: data)
     assert is_held(kind, Closed(Reason.HOURS, NOW if opens else None)) is passes
+
+
+# -- once, whatever dies -------------------------------------------------------------------------------
+
+
+class Died(BaseException):
+    """The gateway is gone: nothing after this happens."""
+
+
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("kind", [SINGLE, LIST])
+def test_a_gateway_that_dies_before_it_stores_its_answer_has_registered_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch, kind: str, *, refused: bool
+) -> None:
+    body = single(inquiry(1)) if kind == SINGLE else many(1, 2, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(connections_store, "keep_answer", died)
+        with pytest.raises(Died):
+            town.post(kind, body)
+    registered = town.stored()
+    number = town.reception()
+    assert wrong(town.post(kind, body)) == (409, "connections.request_under_way")
+    town.entrance.clock.advance(timedelta(minutes=2, seconds=1))
+    if refused:
+        # Today it would be refused: nobody may ask for this any more.
+        monkeypatch.setattr(Catalogue, "permits", lambda *_, **__: False)
+    town.asking.relay()
+    if kind == SINGLE:
+        town.asking.result(town.newest(), "refused", {"Reason": "no_record"})
+    again = right(town.post(kind, body))
+    assert again.findtext("ReceptionNumber") == number
+    assert (town.stored(), town.reception()) == (registered, number)
+
+
+def died(*_: object) -> None:
+    raise Died
+
+
+def test_who_asked_is_kept_with_the_request(town: Town) -> None:
+    right(town.post(LIST, many(1)))
+    assert town.asking.wire.place.ask_of(town.caller.tenant, "select source_user from {}.inquiry_reception") == [
+        ("user01",)
+    ]
+
+
+# -- at once ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_at_a_counter_leaves_at_once_and_is_answered_within_the_wait(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job of the relay runs here."""
+    network = town.asking.wire.network
+    taken = network.send
+    answering: list[threading.Thread] = []
+
+    def send(message: bytes) -> Answer:
+        receipt = taken(message)
+        answering.append(threading.Thread(target=lambda: town.asking.answer(town.newest())))
+        answering[-1].start()
+        return receipt
+
+    monkeypatch.setattr(network, "send", send)
+    with prompting(town) as caller:
+        told = right(caller.message(SINGLE, single(inquiry(5))))
+        for each in answering:
+            each.join(60)
+    assert told.findtext("State") == "answered"
+    assert told.findtext("Result/Records/Record/Item/Value") == "1234567"
+    # The job that looks later finds nothing to do.
+    town.asking.relay()
+    assert len(answering) == 1
+
+
+def test_what_cannot_be_sent_at_once_is_left_to_the_relay(town: Town) -> None:
+    wire = town.asking.wire
+    wire.network.faults.append("away")
+    with prompting(town) as caller:
+        waits = town.meanwhile(SINGLE, single(inquiry(6)), caller)
+        asked = town.newest()
+        while wire.network.faults or wire.states(town.asking.organisation) != ["queued"]:
+            threading.Event().wait(0.02)
+        town.asking.relay()
+        town.asking.result(asked, "refused", {"Reason": "no_record"})
+        assert waits.answer().findtext("Result/Reason") == "no_record"
 
 
 # -- test mode -----------------------------------------------------------------------------------------

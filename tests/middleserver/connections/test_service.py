@@ -122,15 +122,26 @@ def test_what_a_dead_gateway_left_is_taken_over_and_its_late_answer_is_not_kept(
     assert again == DONE
 
 
-def test_answers_are_sealed_and_forgotten_in_time(entrance: Entrance, caller: Caller) -> None:
+def test_answers_are_sealed_and_forgotten_in_time(
+    entrance: Entrance, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = entrance.services.answers
+    monkeypatch.setattr("chukan.tenants.middleserver.connections.answers._AT_ONCE", 2)
     secret = Reply(200, "text/plain", b"something personal")
     answers.once(caller.system, "old", [b"x"], lambda: secret, now=NOW)
     readable = "select count(*) from {}.stored_answer where position('personal'::bytea in content) > 0"
     assert entrance.count(caller.tenant, readable) == 0
-    later = NOW + timedelta(hours=entrance.settings.gateway.answers_kept_hours, seconds=1)
-    answers.once(caller.system, "new", [b"y"], lambda: DONE, now=later)
-    assert entrance.count(caller.tenant, "select count(*) from {}.stored_answer") == 1
+    for key in "abcd":
+        answers.once(caller.system, key, [b"x"], lambda: DONE, now=NOW)
+    end = NOW + timedelta(hours=entrance.settings.gateway.answers_kept_hours)
+    answers.once(caller.system, "new", [b"y"], lambda: DONE, now=end)
+    assert answers.once(caller.system, "old", [b"x"], lambda: DONE, now=end) == secret
+    assert answers.forget(caller.tenant, now=end) == 0
+    # A moment later it is over, although nobody has come to remove it: the key may name another request.
+    over = end + timedelta(microseconds=1)
+    assert answers.once(caller.system, "old", [b"z"], lambda: DONE, now=over) == DONE
+    assert answers.forget(caller.tenant, now=over) == 4
+    assert entrance.count(caller.tenant, "select count(*) from {}.stored_answer") == 2
 
 
 def test_another_system_may_use_the_same_key(entrance: Entrance, caller: Caller) -> None:

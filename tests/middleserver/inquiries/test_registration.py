@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -13,6 +14,7 @@ from chukan.platform.errors import ChukanError
 from chukan.platform.messages import language
 from chukan.tenants.middleserver.formats.messages import value
 from chukan.tenants.middleserver.gate import Closed, Reason, ServiceClosed
+from chukan.tenants.middleserver.inquiries import service
 from chukan.tenants.middleserver.inquiries.data import WhenClosed, shipped_data
 from chukan.tenants.middleserver.inquiries.errors import (
     ConditionMalformed,
@@ -25,6 +27,7 @@ from chukan.tenants.middleserver.inquiries.errors import (
     ReceptionUnknown,
     TooManyInquiries,
 )
+from chukan.tenants.middleserver.inquiries.registration import Registered
 from chukan.tenants.middleserver.inquiries.rules import Asked, InquiryState, Kind
 from chukan.tenants.middleserver.inquiries.trail import InquiryCaller
 from chukan.tenants.middleserver.provision_records import store as record_store
@@ -174,9 +177,85 @@ def test_a_list_is_stored_in_its_order_with_its_end_and_waits(asking: Asking) ->
 
 def test_pages_follow_one_another(asking: Asking) -> None:
     told = asking.bulk(130)
-    first, second = (asking.inquiries.results(asking.caller, told.number, page=page) for page in (1, 2))
-    assert (len(first.results), first.more, len(second.results), second.more) == (100, True, 30, False)
+    first, second = (asking.inquiries.results(asking.caller, told.number, first=place) for place in (1, 101))
+    assert (len(first.results), first.following, len(second.results), second.following) == (100, 101, 30, None)
     assert [each.place for each in second.results] == list(range(101, 131))
+
+
+def test_a_page_holds_no_more_than_its_bytes_and_one_answer_at_least(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second answer is as large as the network lets one be: of two megabytes, signed."""
+    told = asking.bulk(4)
+    asking.pace()
+    asking.relay()
+    lengths = [7, 1_500_000, 7, 0]
+    for serial, length in zip(told.serials[:3], lengths, strict=False):
+        found = asking.inquiry(serial)
+        parts = asking.provided(found, change=lambda document: document.replace(b"1234567", b"7" * length))  # noqa: B023 - called at once
+        assert asking.result(found, "provided", parts)["Result"] == "accepted"
+
+    def pages(most: int) -> list[list[int]]:
+        monkeypatch.setattr(service, "PAGE_BYTES", most)
+        first: int | None = 1
+        shown, read = [], []
+        while first is not None:
+            page = asking.inquiries.results(asking.caller, told.number, first=first)
+            shown.append([each.place for each in page.results])
+            read += [len(each.records[0].items[0].value) if each.records else 0 for each in page.results]
+            first = page.following
+        assert read == lengths
+        return shown
+
+    assert pages(service.PAGE_BYTES) == [[1, 2, 3, 4]]
+    assert pages(2_000_000) == [[1], [2], [3, 4]]
+    assert pages(1) == [[1], [2], [3], [4]]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_under_one_key_a_request_is_registered_once_whatever_would_be_said_of_it_today(
+    asking: Asking, kind: Kind
+) -> None:
+    def register(person: int = 1, key: str = "system:key:digest") -> Registered:
+        return asking.inquiries.register(asking.caller, [asked(person)], kind=kind, now=asking.now, key=key)
+
+    first = register()
+    asking.later(minutes=2)
+    again = register()
+    assert (again.number, again.serials, again.best, again.worst) == (
+        first.number, first.serials, first.best, first.worst,
+    )  # fmt: skip
+    assert again.left_now == (), "what left then is not sent again"
+    asking.hours.state = Closed(Reason.DATA_STOP, asking.now + timedelta(hours=3))
+    assert register().number == first.number
+    assert register(16).number == first.number
+    with pytest.raises(ServiceClosed):
+        register(key="another")
+    asking.hours.state = None
+    assert register(key="another").number != first.number
+    assert stored(asking) == 2
+
+
+def test_the_same_request_many_times_at_once_is_registered_once(asking: Asking) -> None:
+    def register(_: int) -> str:
+        return asking.inquiries.register(
+            asking.caller, [asked(2)], kind=Kind.WINDOW, now=asking.now, key="at once"
+        ).number
+
+    with ThreadPoolExecutor(3) as pool:
+        assert len(set(pool.map(register, range(3)))) == 1
+    assert stored(asking) == 1
+    assert len(asking.queue()) == 1
+
+
+def test_who_asked_is_kept_with_the_request_and_told_to_nobody_else(asking: Asking) -> None:
+    caller = replace(asking.caller, user="Clerk00042")
+    told = asking.inquiries.register(caller, [asked()], kind=Kind.WINDOW, now=asking.now)
+    asking.inquiries.results(caller, told.number)
+    assert asking.wire.place.ask_of(asking.tenant, "select source_user from {}.inquiry_reception") == [("Clerk00042",)]
+    trail = asking.wire.place.ask("select body from platform.audit_entry")
+    assert not any("Clerk00042" in str(body) for (body,) in trail)
+    assert "Clerk00042" not in repr(caller)
 
 
 def test_a_department_sees_its_own_requests_alone(asking: Asking) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from chukan.tenants.middleserver.inquiries.errors import NothingToCancel
 from chukan.tenants.middleserver.inquiries.rules import ENDED, InquiryState
+from chukan.tenants.middleserver.transmission.errors import NetworkAway
 from support.exchange import Wire
 from support.inquiries import Asking, InquiryNetwork, asking_of
 from support.security import Place
@@ -64,7 +66,9 @@ class Inquiring(RuleBasedStateMachine):
         network.faults.clear()
         if fault:
             network.faults.append(fault)
-        self.asking.relay()
+        # Its job ends with it and goes on with the next run.
+        with suppress(NetworkAway):
+            self.asking.relay()
 
     @rule(serial=serials, result=st.sampled_from(["provided", "deferred", "refused", "expired", "cancelled"]))
     def result(self, serial: str, result: str) -> None:

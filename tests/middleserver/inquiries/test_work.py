@@ -72,6 +72,10 @@ def test_what_happens_is_counted_by_hour_and_counting_again_changes_nothing(aski
 
     assert counted() == {"release": 2, "answer": 1}
     assert counted() == {"release": 2, "answer": 1}
+    place, tenant = asking.wire.place, asking.tenant
+    assert place.ask("select state, count from platform.exchange_open where tenant = %s", tenant) == [("sent", 1)]
+    days = "select event, sum(count)::int from platform.exchange_day where tenant = %s group by event order by event"
+    assert place.ask(days, tenant) == [("answer", 1), ("release", 2)]
     asking.result(second, "refused", {"Reason": "barred"})
     asking.window(3)
     asking.relay()
@@ -123,7 +127,9 @@ def test_the_check_sees_what_is_due_and_not_what_is_stopped(asking: Asking) -> N
 
 def test_all_that_is_plugged_in_has_its_name() -> None:
     offered = component(Settings)
-    assert [job.name for job in offered.jobs] == ["inquiries-pace", "inquiries-expiry", "inquiries-count"]
+    assert [job.name for job in offered.jobs] == [
+        "inquiries-pace", "inquiries-expiry", "inquiries-count", "inquiries-retention",
+    ]  # fmt: skip
     assert [check.runbook for check in offered.checks] == ["inquiries-pace"]
 
 

@@ -93,7 +93,8 @@ def test_the_commands_ask_and_show_without_naming_a_person(database: Database, t
             told: dict[str, object] = json.loads(result.stdout)
             return told
 
-        linkage, exchange = commands(()), transmission_commands(lambda _sessions, _vault: _features(acquisition))
+        linkage = commands((), lambda _sessions, _vault: NotRecordedYet())
+        exchange = transmission_commands(lambda _sessions, _vault: _features(acquisition))
         people, serials = tmp_path / "people.txt", tmp_path / "serials.csv"
         people.write_text(f"{number(1)}\n{number(2)}\n", "utf-8")
         asked = ("request", "112101", str(people), "--serials", str(serials))

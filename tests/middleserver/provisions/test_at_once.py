@@ -12,7 +12,7 @@ from sqlalchemy import text
 from chukan.tenants.middleserver.provisions import store
 from chukan.tenants.middleserver.provisions.decisions import Provide
 from chukan.tenants.middleserver.provisions.rules import BarKind, Cause, State
-from chukan.tenants.middleserver.transmission.outbox_store import conversation
+from chukan.tenants.middleserver.transmission.outbox_store import joined
 from support.copies import INFORMATION, right_row
 from support.provisions import Provider, scope
 
@@ -65,7 +65,7 @@ def test_a_decision_and_a_cancellation_never_wait_for_one_another(ready: Provide
     with ThreadPoolExecutor(1) as pool:
         with ready.wire.place.sessions.begin(ready.tenant) as taking:
             # What the reception does with a message, before it hands it over.
-            conversation(taking, ready.convs[serial], lock=True)
+            joined(taking, ready.convs[serial])
             deciding = pool.submit(ready.provisions.decide, ready.caller, serial, Provide(), now=ready.now)
             with pytest.raises(StillWaiting):
                 deciding.result(timeout=0.3)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chukan.tenants.middleserver.duplicate_copies.rules import Target
 from chukan.tenants.middleserver.provision_records.rules import Result
 from chukan.tenants.middleserver.provisions.bars import MOST_REASON
 from chukan.tenants.middleserver.provisions.decisions import Defer, Provide, ProvideRecords, Refuse
@@ -324,7 +325,8 @@ def test_those_below_learn_who_received_and_what_waits(provider: Provider) -> No
     (received,) = provider.provisions.received(provider.tenant, link, begun, None) or ()
     assert (received.institution, received.information, received.at) == (INQUIRER, INFORMATION, provider.now)
     assert provider.provisions.received(provider.tenant, link, begun, begun) == []
-    assert provider.provisions.days(provider.tenant, INFORMATION) == [date(2026, 7, 1)]
+    today = date(2026, 7, 1)
+    assert provider.provisions.days(provider.tenant, Target(INFORMATION, version=4), today) == [today]
 
 
 def test_what_is_settled_ends_its_conversation_later(provider: Provider) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from chukan.platform.database.roles import ProcessKind
 from chukan.tenants.middleserver.formats.errors import MessageRefused
 from chukan.tenants.middleserver.security.jose import SigningKey
-from chukan.tenants.middleserver.security.masters import store
+from chukan.tenants.middleserver.security.masters import service, store
 from chukan.tenants.middleserver.security.masters.errors import (
     MastersMissing,
     PackageConflicting,
@@ -168,6 +168,24 @@ def test_an_organisation_takes_the_first_and_then_the_second(place: Place) -> No
     assert place.masters.catalogue(one) is place.masters.catalogue(other)
     history = place.ask("select tenant, sequence from platform.master_application order by applied_at")
     assert history == [(one, 1), (one, 2), (one, 3), (one, 4), (other, 3), (other, 4)]
+
+
+def test_who_judges_many_messages_believes_for_a_moment_where_an_organisation_stands(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.network.publish(1, 2)
+    pull(place)
+    tenant, now = place.tenant(), 100.0
+    monkeypatch.setattr(service, "monotonic", lambda: now)
+    believing = Masters(place.actor.engine, place.network, believed_seconds=1)
+    with pytest.raises(MastersMissing):
+        believing.catalogue(tenant)
+    for step in (1, 2):
+        place.distribution.apply([tenant], to=step)
+        assert place.masters.catalogue(tenant).head.sequence == step
+        assert believing.catalogue(tenant).head.sequence == 1
+    now += 1
+    assert believing.catalogue(tenant).head.sequence == 2
 
 
 def test_an_unknown_package_cannot_be_applied(place: Place) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Engine, event
 
 from chukan.tenants.middleserver.transmission.errors import (
     AlreadyStopped,
@@ -17,7 +19,7 @@ from chukan.tenants.middleserver.transmission.errors import (
     NotStopped,
 )
 from chukan.tenants.middleserver.transmission.rules import NETWORK, OutEvent, OutState, Reason
-from support.exchange import AT_ONCE, Died, Wire
+from support.exchange import AT_ONCE, REQUEST, Died, Wire
 
 
 def test_a_message_leaves_with_the_transaction_that_owes_it_and_not_without(wire: Wire) -> None:
@@ -210,6 +212,78 @@ def test_an_ended_conversation_takes_no_message(wire: Wire) -> None:
         wire.outbox.close(connection, conv)
     with pytest.raises(ConversationClosed):
         wire.enqueue(city, conv)
+
+
+def test_queueing_takes_two_statements(wire: Wire) -> None:
+    city, conv = wire.organisation(), uuid4()
+    wire.enqueue(city, conv)
+    seen: list[str] = []
+
+    def count(*execution: object) -> None:
+        seen.append(str(execution[2]))
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        wire.enqueue(city, conv)
+        wire.enqueue(city, uuid4())
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert len(seen) == 4, seen
+
+
+def test_who_queues_in_a_conversation_has_it_until_the_commit(wire: Wire) -> None:
+    """The id of what is queued after that is a later one, so that it leaves after it."""
+    city, conv = wire.organisation(), uuid4()
+    later: list[UUID] = []
+    other = threading.Thread(target=lambda: later.append(wire.enqueue(city, conv)))
+    with wire.place.sessions.begin(city.tenant) as connection:
+
+        def queue() -> UUID:
+            return wire.outbox.enqueue(connection, city.tenant, conv, REQUEST, lambda _: b"<a/>", now=wire.clock.now())
+
+        first = queue()
+        other.start()
+        blocked = "select count(*) from pg_locks where not granted"
+        while wire.place.ask(blocked) == [(0,)]:
+            threading.Event().wait(0.01)
+        second = queue()
+        assert not later
+    other.join(60)
+    wire.relay().run()
+    assert wire.network.taken == {str(conv): [str(first), str(second), str(later[0])]}
+
+
+def test_one_conversation_is_sent_at_once_and_the_next_look_finds_nothing(wire: Wire) -> None:
+    city, conv, other = wire.organisation(), uuid4(), uuid4()
+    first, second = wire.enqueue(city, conv), wire.enqueue(city, conv)
+    wire.enqueue(city, other)
+    now = wire.clock.now()
+    assert wire.relay().convey(city.tenant, conv, now) is OutEvent.ACCEPTED
+    assert wire.network.taken == {str(conv): [str(first)]}
+    wire.exchange.stop(city.tenant, reason="a drill")
+    assert wire.relay().convey(city.tenant, conv, now) is None
+    wire.exchange.resume(city.tenant)
+    wire.network.faults.append("away")
+    with pytest.raises(NetworkAway):
+        wire.relay().convey(city.tenant, conv, now)
+    assert wire.relay().convey(city.tenant, conv, now) is OutEvent.ACCEPTED
+    assert wire.relay().convey(city.tenant, conv, now) is None
+    assert wire.network.taken == {str(conv): [str(first), str(second)]}
+    assert wire.relay().run().events == {OutEvent.ACCEPTED: 1}
+
+
+def test_what_keeps_its_place_is_not_overtaken_by_what_is_sent_at_once(wire: Wire) -> None:
+    city, conv = wire.organisation(), uuid4()
+    wire.enqueue(city, conv)
+    wire.network.faults.append("die")
+    with pytest.raises(Died):
+        wire.relay(dying=True).convey(city.tenant, conv, wire.clock.now())
+    wire.enqueue(city, conv)
+    # The first is in the hand of one that is gone until its lease ends.
+    assert wire.relay().convey(city.tenant, conv, wire.clock.now()) is None
+    assert wire.network.taken == {}
+    wire.let_leases_end(city)
+    assert wire.relay().run().events == {OutEvent.ACCEPTED: 2}
 
 
 def test_neither_payload_nor_signed_bytes_stand_in_the_clear(wire: Wire) -> None:

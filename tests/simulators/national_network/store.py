@@ -94,8 +94,8 @@ create table if not exists host_request (
 """
 
 
-_CHECKPOINT_PAGES = 10_000
-_CACHE_KIB = 65_536
+_CHECKPOINT = "pragma wal_autocheckpoint = 10000"
+_CACHE = "pragma cache_size = -65536"
 _STATEMENTS = 500
 
 
@@ -113,8 +113,8 @@ class Store:
         self._connection.execute("pragma locking_mode = exclusive")
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = off")
-        self._connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES:d}")
-        self._connection.execute(f"pragma cache_size = -{_CACHE_KIB:d}")
+        self._connection.execute(_CHECKPOINT)
+        self._connection.execute(_CACHE)
         self._connection.executescript(_SCHEMA)
         self._facts = {row["name"]: str(row["value"]) for row in self._connection.execute("select * from fact")}
         self._after: list[Callable[[], None]] = []

@@ -5,9 +5,9 @@ Source: A0-070 to A0-072, rules C83.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
@@ -101,12 +101,41 @@ class Openers:
         return decrypt(token, self.keys.get)
 
 
+@dataclass(frozen=True)
+class AtHand:
+    """An organisation's keys as they stood at one instant: for one piece of work, not for longer."""
+
+    signer: Signer
+    #: The signer's certificate (DER).
+    certificate: bytes
+    #: Opened when something is, for who only signs needs none of them.
+    _openers: Callable[[], Openers] = field(repr=False)
+
+    @property
+    def openers(self) -> Openers:
+        """Who opens what came, as ``Keys.openers`` tells; raises as that."""
+        return self._openers()
+
+
 class Keys:
     """The keys of organisations as the exchange of messages uses them."""
 
     def __init__(self, sessions: TenantSessions, vault: Vault) -> None:
         self._sessions = sessions
         self._vault = vault
+
+    def at_hand(self, tenant: TenantId, *, now: datetime) -> AtHand:
+        """Return who signs and who opens for *tenant*, asked in one question: a message needs both.
+
+        Raises:
+            NoActiveCertificate, VaultTampered: as ``signer``.
+        """
+        with self._sessions.begin(tenant) as connection:
+            found = store.living_keys(connection)
+        signing = self._signing(tenant, found, now)
+        signer = Signer(SigningKey(signing.kid or "", self._private(tenant, signing)), signing.not_after or now)
+        opening = [key for key in found if key.use is KeyUse.ENCRYPT and key.state in OPENING]
+        return AtHand(signer, signing.certificate or b"", lambda: self._opened(tenant, opening))
 
     def list(self, tenant: TenantId) -> list[StoredKey]:
         """Return all keys that *tenant* ever had, oldest first."""
@@ -125,11 +154,8 @@ class Keys:
 
     def signer_on(self, connection: Connection, tenant: TenantId, *, now: datetime) -> Signer:
         """Return as ``signer``, in the caller's session on *tenant*."""
-        found = [key for key in store.keys(connection, states={KeyState.ACTIVE}) if key.use is KeyUse.SIGN]
-        for key in found:
-            if key.kid is not None and key.not_after is not None and now < key.not_after:
-                return Signer(SigningKey(key.kid, self._private(tenant, key)), key.not_after)
-        raise NoActiveCertificate(use=told_use(KeyUse.SIGN), detail=f"tenant {tenant}")
+        signing = self._signing(tenant, store.living_keys(connection), now)
+        return Signer(SigningKey(signing.kid or "", self._private(tenant, signing)), signing.not_after or now)
 
     def openers(self, tenant: TenantId) -> Openers:
         """Return who opens what comes for *tenant*: all its encryption keys that are pending, active or retiring.
@@ -138,13 +164,24 @@ class Keys:
         """
         with self._sessions.begin(tenant) as connection:
             found = [key for key in store.keys(connection, states=OPENING) if key.use is KeyUse.ENCRYPT]
-        return Openers({key.kid: self._private(tenant, key) for key in found if key.kid is not None})
+        return self._opened(tenant, found)
 
     def accepted_kids(self, tenant: TenantId, use: KeyUse) -> frozenset[str]:
         """Return the ids of the certificates of *tenant* that others may rely on now: active and retiring ones."""
         with self._sessions.begin(tenant) as connection:
             found = store.keys(connection, states=ACCEPTED)
         return frozenset(key.kid for key in found if key.use is use and key.kid is not None)
+
+    @staticmethod
+    def _signing(tenant: TenantId, found: Iterable[StoredKey], now: datetime) -> StoredKey:
+        """Return the key that signs at *now*, of those that were found."""
+        for key in found:
+            if key.state is KeyState.ACTIVE and key.use is KeyUse.SIGN and key.not_after and now < key.not_after:
+                return key
+        raise NoActiveCertificate(use=told_use(KeyUse.SIGN), detail=f"tenant {tenant}")
+
+    def _opened(self, tenant: TenantId, found: Iterable[StoredKey]) -> Openers:
+        return Openers({key.kid: self._private(tenant, key) for key in found if key.kid is not None})
 
     def _private(self, tenant: TenantId, key: StoredKey) -> EllipticCurvePrivateKey:
         return private_key(self._vault.open(tenant, Place(_TABLE, _COLUMN, key.id), key.private_key))

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from chukan.tenants.middleserver.security.certificates.rules import KeyState, KeyUse
+from chukan.tenants.middleserver.security.certificates.rules import ACCEPTED, OPENING, KeyState, KeyUse
 from chukan.tenants.middleserver.security.certificates.tables import (
     CertificateProjectionRow,
     OrgKeyEventRow,
@@ -46,6 +46,19 @@ _COLUMNS = (
     OrgKeyRow.not_after,
     OrgKeyRow.changed_at,
 )
+
+
+# Asked for every message: composed once, for that takes longer than to run it.
+_LIVING = (
+    select(*_COLUMNS)
+    .where(OrgKeyRow.state.in_([state.value for state in sorted(OPENING | ACCEPTED)]))
+    .order_by(OrgKeyRow.id)
+)
+
+
+def living_keys(connection: Connection) -> Sequence[StoredKey]:
+    """Return the keys that sign, open or verify anything now, oldest first."""
+    return [_stored(row) for row in connection.execute(_LIVING)]
 
 
 def keys(connection: Connection, *, states: Collection[KeyState] = tuple(KeyState)) -> Sequence[StoredKey]:

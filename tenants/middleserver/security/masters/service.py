@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from chukan.platform.audit.actor import Actor
 from chukan.platform.audit.rules import Action
+from chukan.platform.clock import monotonic
 from chukan.platform.errors import ChukanError
 from chukan.platform.identifiers import TenantId
 from chukan.platform.messages import mark, text
@@ -47,6 +48,8 @@ _LIST_AGE = timedelta(days=1)
 _PACKAGE_AGE = timedelta(days=365 * 30)
 #: As many catalogues as are in force at once while a package is being applied, and one to spare.
 _KEPT = 4
+#: Seconds for which whoever judges messages believes where an organisation stands.
+BELIEVED = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -61,10 +64,16 @@ class MastersAction(Action):
 class Masters:
     """What is in force, for any process that may read it; it may be used by many threads."""
 
-    def __init__(self, engine: Engine, keys: NetworkKeys | None = None) -> None:
-        """Read through *engine*; with *keys* the network's signature is verified again at each reading."""
+    def __init__(self, engine: Engine, keys: NetworkKeys | None = None, *, believed_seconds: float = 0) -> None:
+        """Read through *engine*; with *keys* the network's signature is verified again at each reading.
+
+        Where an organisation stands is asked anew after *believed_seconds*: whoever judges many messages a second
+        need not ask for each of them.
+        """
         self._engine = engine
         self._keys = keys
+        self._believed_seconds = believed_seconds
+        self._standings: dict[TenantId, tuple[float, int]] = {}
         self._kept: OrderedDict[int, Catalogue] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -75,10 +84,15 @@ class Masters:
             MastersMissing: none have been applied for it.
             PackageForged: what is stored is not what was received.
         """
+        known = self._standings.get(tenant)
+        if known is not None and monotonic() < known[0]:
+            return self.package(known[1])
         with self._engine.connect() as connection:
             sequence = store.standing(connection, tenant)
         if sequence is None:
             raise MastersMissing(detail=f"tenant {tenant}")
+        if self._believed_seconds:
+            self._standings[tenant] = (monotonic() + self._believed_seconds, sequence)
         return self.package(sequence)
 
     def package(self, sequence: int) -> Catalogue:
