@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("english")
 
 
 def run(entrance: Entrance, *args: str) -> Result:
-    (command,) = component(lambda: entrance.settings).commands
+    command = component(lambda: entrance.settings).commands[0]
     runner = CliRunner(env={"COLUMNS": "250"})
     return runner.invoke(command.command, args, obj=LoadedSettings(entrance.settings), catch_exceptions=False)
 

@@ -25,7 +25,8 @@ ROW = re.compile(r"^\| ([0-9]{3}) \| (.*?) \|", re.MULTILINE)
 INSIDE = {
     errors.RateUnknown, errors.ConnectionDataMalformed, errors.FingerprintMalformed, errors.CertificateUnusable,
     errors.SystemKnown, errors.SystemUnknown, errors.SystemRevokedAlready, errors.GatewayFilesMissing,
-    copies.UploadTakenOver, copies.DeletionTooEarly, formats.SchemaUnknown, formats.IndividualNumberSuspected,
+    copies.UploadTakenOver, copies.DeletionTooEarly, copies.CopiesStillLinked, copies.DeletionNotConfirmed,
+    copies.DeletionIncomplete, formats.SchemaUnknown, formats.IndividualNumberSuspected,
 }  # fmt: skip
 MODULES = {errors.__name__, copies.__name__, formats.__name__, "chukan.tenants.middleserver.gate"}
 

@@ -33,7 +33,7 @@ QUICK = ("--business-day-seconds", "0.05", "--redelivery-seconds", "0.05", "--re
 def test_codes_come_for_everybody_and_differ_between_organisations(
     database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="chukan")
     safe = file_safe(database, tmp_path)
     with running_network(tmp_path / "network", *QUICK) as network:
         live = Live(Place(safe), network, safe.key_file)

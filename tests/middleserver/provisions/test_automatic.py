@@ -240,7 +240,7 @@ def test_a_fault_of_ours_is_left_to_staff_and_logged_with_its_stage(
     provider.link(1)
     provider.register([right_row(1)])
     provider.wire.place.ask_of(provider.tenant, "update {}.duplicate_copy set published_to = '2030-01-01'")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="chukan"):
         serial, receipt = provider.ask(1)
     assert receipt["Result"] == "accepted"
     assert provider.answer()["Result"] == "deferred"
@@ -259,7 +259,7 @@ def test_a_failure_while_the_answer_is_made_is_left_to_staff_as_well(
     provider.link(1)
     provider.register([right_row(1)])
     monkeypatch.setattr(answering, step, fail)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="chukan"):
         serial, receipt = provider.ask(1)
     assert (receipt["Result"], provider.answer()["Result"]) == ("accepted", "deferred")
     assert provider.stored(serial).cause is Cause.FAULT
@@ -274,7 +274,7 @@ def test_the_four_stages_are_logged_and_no_line_names_a_person(
 ) -> None:
     provider.link(987654321)
     provider.register([right_row(987654321)])
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="chukan"):
         provider.ask(987654321)
     for stage in ("receive", "fetch", "build", "send"):
         assert stage in caplog.text
