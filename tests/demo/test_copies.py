@@ -44,6 +44,7 @@ ITEMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_copies_are_registered_or_refused_and_then_asked_for(folder: Path) -> None:
     told = shown("copies", folder)
