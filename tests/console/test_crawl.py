@@ -49,6 +49,11 @@ PICTURES = (
     ("service-hours", "/hours", 1300),
     ("jobs", "/jobs/runs", 900),
     ("audit", "/audit", 1100),
+    ("night-batch", "/night-batch", 900),
+    ("uploads", "/uploads", 1100),
+    ("campaigns", "/campaigns", 900),
+    ("exchange", "/exchange", 1500),
+    ("reconciliation", "/reconciliation", 800),
 )
 
 
@@ -198,3 +203,7 @@ def test_pictures_for_the_documentation(tab: Tab, house: House, browser: Browser
         tab.open(path)
         expect(tab.page.locator("h1")).to_be_visible()
         tab.screenshot(name)
+    tab.open("/inquiry-course")
+    tab.page.get_by_role("link", name="COURSEAAAAAAAAAAAAA2").first.click()
+    expect(tab.page.locator("svg").first).to_be_visible()
+    tab.screenshot("inquiry-course")

@@ -44,7 +44,7 @@ def running_cluster() -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
     settings = DatabaseSettings(
         name=TEMPLATE,
         secrets_directory=home / "secrets",
-        embedded=EmbeddedSettings(directory=home / "postgresql", max_connections=200, shared_buffers_mb=64),
+        embedded=EmbeddedSettings(directory=home / "postgresql", max_connections=400, shared_buffers_mb=64),
     )
     cluster = EmbeddedCluster(settings.embedded)
     try:
