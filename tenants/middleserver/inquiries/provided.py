@@ -115,15 +115,17 @@ def opened(
         AnswerUnfit: it is not.
         VaultTampered: a key of the organisation was changed.
     """
-    certificate = _vouched(certificate_pem, authority, found.provider)
+    vouched = _vouched(certificate_pem, authority, found.provider)
     try:
         inner = decrypt(token, _keys(connection, vault, tenant).get)
-        signed = verify(inner, _key_of(certificate), types={PROVIDED}, window=Window(now, max_age=_LIES))
+        keys = {kid: _key_of(each) for kid, each in vouched.items()}
+        signed = verify(inner, keys.get, types={PROVIDED}, window=Window(now, max_age=_LIES))
     except JoseRefused as error:
         why = mark("it cannot be opened, or the provider did not sign it")
         raise AnswerUnfit(why, f"{error.code} {error.detail}") from error
     if found.requested_at is None or signed.signed_at < found.requested_at - MAX_AHEAD:
         raise AnswerUnfit(mark("it was signed before it was asked for"))
+    certificate = vouched[signed.kid]
     if not certificate.not_valid_before_utc <= signed.signed_at < certificate.not_valid_after_utc:
         raise AnswerUnfit(mark("it was signed outside the validity of the provider's certificate"))
     _require_parties(signed, found.provider, institution)
@@ -155,36 +157,29 @@ def _keys(connection: Connection, vault: Vault, tenant: TenantId) -> Mapping[str
     }
 
 
-def _vouched(pem: str, authority: x509.Certificate, provider: str) -> x509.Certificate:
-    """Return the certificate of *pem*, if the authority issued it to *provider* for signing."""
+def _vouched(pem: str, authority: x509.Certificate, provider: str) -> dict[str, x509.Certificate]:
+    """Return the certificates of *pem* by kid, if the authority issued each of them to *provider* for signing.
+
+    There are several while one takes over from another: an answer that waited was signed by the older one.
+    """
     try:
-        certificate = x509.load_pem_x509_certificate(pem.encode())
-        certificate.verify_directly_issued_by(authority)
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+        for certificate in certificates:
+            certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise AnswerUnfit(mark("nobody vouches for the provider's certificate"), repr(error)) from error
-    if _named(certificate, NameOID.COMMON_NAME) != [provider]:
+    if any(_named(each, NameOID.COMMON_NAME) != [provider] for each in certificates):
         raise AnswerUnfit(mark("the certificate is another institution's"))
-    if _named(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME) != [_SIGN]:
+    if any(_named(each, NameOID.ORGANIZATIONAL_UNIT_NAME) != [_SIGN] for each in certificates):
         raise AnswerUnfit(mark("the certificate is not one for signing"))
-    return certificate
+    return {kid_of(each.public_bytes(serialization.Encoding.DER)): each for each in certificates}
 
 
-def _key_of(certificate: x509.Certificate) -> _OneKey:
+def _key_of(certificate: x509.Certificate) -> EllipticCurvePublicKey:
     key = certificate.public_key()
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise AnswerUnfit(mark("the certificate is not one for signing"))
-    return _OneKey(kid_of(certificate.public_bytes(serialization.Encoding.DER)), key)
-
-
-@dataclass(frozen=True)
-class _OneKey:
-    """The only key that may have signed."""
-
-    kid: str
-    key: EllipticCurvePublicKey
-
-    def __call__(self, kid: str) -> EllipticCurvePublicKey | None:
-        return self.key if kid == self.kid else None
+    return key
 
 
 def _require_parties(signed: Signed, provider: str, inquirer: str) -> None:

@@ -127,6 +127,15 @@ def _cut(asking: Asking, found: Inquiry) -> dict[str, str]:
     return {**told, "EncryptedAnswer": told["EncryptedAnswer"][:-8]}
 
 
+def _stranger_beside(asking: Asking, found: Inquiry) -> dict[str, str]:
+    """One that nobody vouches for stands beside the right one, and signed."""
+    forged = _other_authority(asking, found)
+    return {
+        **forged,
+        "ProviderCertificate": asking.provided(found)["ProviderCertificate"] + forged["ProviderCertificate"],
+    }
+
+
 FORGERIES: dict[str, Forgery] = {
     "signed by another key": _other_key,
     "a certificate that nobody vouches for": _other_authority,
@@ -143,6 +152,7 @@ FORGERIES: dict[str, Forgery] = {
     "signed before it was asked for": lambda a, f: a.provided(f, signed_at=a.now - timedelta(minutes=6)),
     "signed in the future": lambda a, f: a.provided(f, signed_at=a.now + timedelta(minutes=6)),
     "against its schema": lambda a, f: a.provided(f, change=lambda d: d.replace(b"<Version>4<", b"<Version>x<")),
+    "a second certificate that nobody vouches for": _stranger_beside,
     "no answer in it": lambda _a, _f: {},
     "no certificate": lambda a, f: {**a.provided(f), "ProviderCertificate": ""},
 }
@@ -152,6 +162,14 @@ def test_an_answer_may_lie_for_weeks_before_the_network_can_deliver_it(asking: A
     found = asking.window()
     parts = {**asking.provided(found), "ProvidedAt": as_tokyo(asking.now).isoformat(timespec="seconds")}
     asking.later(days=29)
+    assert asking.result(found, "provided", parts)["Result"] == "accepted"
+
+
+def test_an_answer_that_waited_while_the_provider_s_certificate_was_replaced_is_taken(asking: Asking) -> None:
+    found = asking.window()
+    parts = asking.provided(found)
+    newer = asking.provided(found, provider=Provider())["ProviderCertificate"]
+    parts["ProviderCertificate"] = newer + parts["ProviderCertificate"]
     assert asking.result(found, "provided", parts)["Result"] == "accepted"
 
 

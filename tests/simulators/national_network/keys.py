@@ -135,9 +135,16 @@ class Keys:
         return None if found is None or not found.counts else (found.institution, found.key)
 
     def signing_pem(self, name: str) -> str:
-        """Return the certificate *name* of use ``sign`` in PEM, whether it counts or not; "" if there is none."""
-        found = self._signing(name)
-        return "" if found is None else found.pem
+        """Return the certificate (PEM) *name*, and behind it the institution's others: one may just be replaced."""
+        first = self._signing(name)
+        if first is None:
+            return ""
+        query = (
+            "select * from certificate where institution = ? and use = 'sign' and revoked_at is null and kid != ?"
+            " order by not_before desc limit 4"
+        )
+        others = [Issued.of(row) for row in self._store.found_all(query, first.institution, name)]
+        return "".join(each.pem for each in (first, *others) if each is first or each.counts)
 
     def encryption(self, institution: str) -> tuple[str, ec.EllipticCurvePublicKey] | None:
         """Return name and key of *institution*'s newest certificate for encryption that counts now."""

@@ -326,7 +326,8 @@ class Partners:
             within = self._context.schemas.read(PROVIDED, signed.payload)
         except (Malformed, Invalid) as error:
             raise _Unfit("content") from error
-        certificate = x509.load_pem_x509_certificate(text_of(root, "ProviderCertificate").encode())
+        given = x509.load_pem_x509_certificates(text_of(root, "ProviderCertificate").encode())
+        certificate = next((each for each in given if kid(each) == signed.header["kid"]), given[0])
         key = certificate.public_key()
         provider = text_of(root, "ProviderInstitution")
         if not (
