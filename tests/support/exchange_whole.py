@@ -85,7 +85,7 @@ from chukan_simulators.national_network.service import Network
 from support import copies as copy_support
 from support.copies import INFORMATION, RIGHT_ITEMS, right_row
 from support.exchange import AT_ONCE, Died, DyingSender
-from support.inquiries import FixedHours
+from support.inquiries import FixedHours, GoesOn
 from support.provisions import PermittingMasters
 from support.security import NOW, Place
 
@@ -314,7 +314,7 @@ def features_over(
     sessions: TenantSessions, vault: Vault, masters: TownMasters, keys: PublicKeys, authority: x509.Certificate
 ) -> tuple[Inquiries, Provisions]:
     """Return what towns do, over open sessions; *authority* is the network's."""
-    inquiries = Inquiries(sessions, vault, masters, FixedHours(), lambda: authority)
+    inquiries = Inquiries(sessions, vault, masters, FixedHours(), lambda: authority, going=GoesOn())
     linkage = LinkageCodes(sessions, vault, NotRecordedYet())
     neighbours = Neighbours(masters, lambda *_: (), keys)
     return inquiries, Provisions(sessions, vault, Copies(sessions, vault), linkage, neighbours)

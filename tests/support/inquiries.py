@@ -54,6 +54,7 @@ from chukan.tenants.middleserver.security.masters.rules import (
 )
 from chukan.tenants.middleserver.security.masters.rules import Organisation as Listed
 from chukan.tenants.middleserver.transmission.rules import NETWORK
+from chukan.tenants.middleserver.transmission.switch import Stops
 from support.exchange import MemoryNetwork, Organisation, Wire
 from support.security import NOW, Place
 
@@ -97,6 +98,13 @@ class FixedHours:
 
     def closes_at(self, _tenant: TenantId, _service: Service, _now: datetime) -> datetime | None:
         return self.closes
+
+
+class GoesOn:
+    """That nobody has stopped the exchange."""
+
+    def require_going(self, _tenant: TenantId) -> None:
+        """Let pass."""
 
 
 @dataclass(frozen=True)
@@ -377,6 +385,7 @@ def asking_of(wire: Wire, *, data: InquiryData | None = None, limited: bool = Tr
         FixedMasters([organisation.institution, PROVIDER, STRANGER]),
         hours,
         lambda: authority.certificate,
+        going=Stops(place.actor.engine),
         data=data or shipped_data(),
         limited=limited,
     )

@@ -36,6 +36,7 @@ from chukan.tenants.middleserver.security.certificates.service import Keys
 from chukan.tenants.middleserver.security.masters.service import Masters
 from chukan.tenants.middleserver.transmission.desk import authority_of, way
 from chukan.tenants.middleserver.transmission.relay import Relay
+from chukan.tenants.middleserver.transmission.switch import Stops
 
 T = TypeVar("T")
 
@@ -246,7 +247,7 @@ class Exchange:
         engine = exchange.actor.engine
         inquiries = Inquiries(
             exchange.sessions, exchange.vault, Masters(engine), OpenGate(engine),
-            lambda: authority_of(exchange.settings.network),
+            lambda: authority_of(exchange.settings.network), going=Stops(engine),
         )  # fmt: skip
         with self._copies.relay() as relay, ThreadPoolExecutor(1, thread_name_prefix="demo-relay") as pool:
             carrying = pool.submit(self._carry, relay, inquiries, over)

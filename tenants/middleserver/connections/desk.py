@@ -37,6 +37,7 @@ from chukan.tenants.middleserver.security.masters.in_force import MastersInForce
 from chukan.tenants.middleserver.security.masters.service import BELIEVED
 from chukan.tenants.middleserver.security.masters.service import Masters as Catalogues
 from chukan.tenants.middleserver.transmission.desk import FeaturesOf, authority_of, prompt_for, reception_for
+from chukan.tenants.middleserver.transmission.switch import Stops
 
 #: What files of the test mode are checked against, under the gateway's log-in.
 MastersOf = Callable[[Engine], Masters]
@@ -71,7 +72,8 @@ def opened(
     answers = Answers(sessions, vault, kept=timedelta(hours=settings.gateway.answers_kept_hours))
     persons, gate = shipped_test_persons(), gate_of(engine)
     catalogues = Catalogues(engine, believed_seconds=BELIEVED)
-    inquiries = Inquiries(sessions, vault, catalogues, gate, lambda: authority_of(settings.network))
+    stops = Stops(engine)
+    inquiries = Inquiries(sessions, vault, catalogues, gate, lambda: authority_of(settings.network), going=stops)
     # Half of the threads are left for the network: it brings the answers that are waited for.
     waiting = Waiting(
         inquiries, seconds=settings.gateway.inquiry_wait_seconds, seats=settings.gateway.threads // 2
@@ -91,7 +93,7 @@ def opened(
         prompt = stack.enter_context(prompt_for(network, engine, sessions, vault, handled, clock=clock))
         authority = authority_of(network)
     further = {
-        **InquiryMessages(inquiries, waiting, persons, prompt).works(),
+        **InquiryMessages(inquiries, waiting, persons, stops, prompt).works(),
         **ProvisionMessages(provisions, persons).works(),
     }
     return Services(
@@ -101,7 +103,9 @@ def opened(
         answers=answers,
         uploads=uploads,
         copies=Copies(sessions, vault),
-        intake=Intake(sessions, vault, uploads, answers, persons, masters=masters_of(engine), further=further),
+        intake=Intake(
+            sessions, vault, uploads, answers, persons, masters=masters_of(engine), stops=stops, further=further
+        ),
         probe=probe_of(engine, provider, sessions, settings.console.probe_seconds),
         reception=reception,
         network_authority=authority,

@@ -55,6 +55,8 @@ from chukan.tenants.middleserver.inquiries.service import (
 )
 from chukan.tenants.middleserver.inquiries.trail import InquiryCaller
 from chukan.tenants.middleserver.transmission.prompt import Prompt
+from chukan.tenants.middleserver.transmission.shared_store import Stop
+from chukan.tenants.middleserver.transmission.switch import Stops
 
 SINGLE, SINGLE_ANSWER = "IF_SKI_10712_R01", "IF_SKI_10712_S01"
 LIST, LIST_ANSWER = "IF_SKI_10723_R01", "IF_SKI_10723_S01"
@@ -82,7 +84,7 @@ class Waiting:
 
     def decided(self, tenant: TenantId, number: str) -> bool:
         """Return whether the request *number* of one inquiry is decided, or becomes so within the wait."""
-        if self._is_decided(tenant, number):
+        if self.is_decided(tenant, number):
             return True
         if self._seats is None or not self._seats.acquire(blocking=False):
             return False
@@ -98,12 +100,13 @@ class Waiting:
     def _watch(self, tenant: TenantId, number: str) -> bool:
         end, pause = monotonic() + self._seconds, _FIRST_PAUSE
         while (left := end - monotonic()) > 0 and not self._leaving.wait(min(pause, left)):
-            if self._is_decided(tenant, number):
+            if self.is_decided(tenant, number):
                 return True
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
         return False
 
-    def _is_decided(self, tenant: TenantId, number: str) -> bool:
+    def is_decided(self, tenant: TenantId, number: str) -> bool:
+        """Return whether the request *number* of one inquiry is decided now."""
         status = self._inquiries.status(tenant, number)
         return status.is_complete or status.counts.get(InquiryState.DEFERRED, 0) == status.reception.count
 
@@ -112,16 +115,23 @@ class InquiryMessages:
     """What is done with messages about inquiries."""
 
     def __init__(
-        self, inquiries: Inquiries, waiting: Waiting, persons: TestPersons, prompt: Prompt | None = None
+        self,
+        inquiries: Inquiries,
+        waiting: Waiting,
+        persons: TestPersons,
+        stops: Stops,
+        prompt: Prompt | None = None,
     ) -> None:
         """Work with *inquiries*; *persons* are those of the test mode.
 
-        What is asked at a counter is sent by *prompt*, and not only when the relay's job looks.
+        While *stops* tells of one, nobody is kept waiting. What is asked at a counter is sent by *prompt*, and not only
+        when the relay's job looks.
         """
         self._inquiries = inquiries
         self._prompt = prompt
         self._waiting = waiting
         self._persons = persons
+        self._stops = stops
 
     def works(self) -> Mapping[str, Work]:
         """Return what is done, by message type."""
@@ -164,8 +174,11 @@ class InquiryMessages:
                 invented.result(asked[0], request.now) if asked else invented.page(number, 1, request.now).results[0]
             )
             return _single(message, number, found)
-        if not self._waiting.decided(request.system.tenant, number):
-            return stored
+        tenant = request.system.tenant
+        stop = self._stops.in_force(tenant)
+        wait = self._waiting.decided if stop is None else self._waiting.is_decided
+        if not wait(tenant, number):
+            return stored if stop is None else _single(message, number, stop=stop)
         page = self._inquiries.results(_caller(request), number)
         return _single(message, number, page.results[0])
 
@@ -190,18 +203,22 @@ class InquiryMessages:
         root = new_message("InquiryResultsAnswer", answer_header(message, RESULTS_ANSWER))
         file = message.root.find("StatusRequestFile")
         if file is not None:
-            told = add(root, "StatusResultFile")
+            told, stop = add(root, "StatusResultFile"), self._stop(request, message)
             for each in file.iterfind("ReceptionNumber"):
                 number = each.text or ""
-                _add_status(add(told, "Request"), number, self._status(request, message, number))
+                _add_status(add(told, "Request"), number, self._status(request, message, number), stop)
             return render(root)
         number, first = message.value("ReceptionNumber"), int(message.value("From") or 1)
         if message.header.mode is MessageMode.TEST:
             found = invented.page(number, first, request.now)
         else:
             found = self._inquiries.results(_caller(request), number, first=first)
-        _add_page(root, found)
+        _add_page(root, found, self._stop(request, message))
         return render(root)
+
+    def _stop(self, request: Request, message: Message) -> Stop | None:
+        """Return why nothing goes on at the organisation; None in test mode, where nothing is sent anyway."""
+        return None if message.header.mode is MessageMode.TEST else self._stops.in_force(request.system.tenant)
 
     def _status(self, request: Request, message: Message, number: str) -> ReceptionStatus | None:
         """Return how a request stands, or None if it is no request of the caller's."""
@@ -281,19 +298,27 @@ def _day(told: str) -> date | None:
 # -- writing -----------------------------------------------------------------------------------------
 
 
-def _single(asked: Message, number: str, result: InquiryResult | None = None) -> bytes:
+def _single(asked: Message, number: str, result: InquiryResult | None = None, stop: Stop | None = None) -> bytes:
     root = new_message("SingleInquiryAnswer", answer_header(asked, SINGLE_ANSWER))
     add(root, "ReceptionNumber", number)
     add(root, "State", PROCESSING if result is None else result.state.value)
+    if stop is not None:
+        _add_stop(root, stop)
     if result is not None:
         _add_result(root, result)
     return render(root)
 
 
-def _add_page(root: Element, found: ResultPage) -> None:
+def _add_stop(element: Element, stop: Stop) -> None:
+    _add_all(add(element, "ExchangeStopped"), {"Since": japan_second(stop.stopped_at), "Reason": stop.reason})
+
+
+def _add_page(root: Element, found: ResultPage, stop: Stop | None) -> None:
     add(root, "ReceptionNumber", found.status.reception.number)
     add(root, "State", _state(found.status))
     add(root, "Count", found.status.reception.count)
+    if stop is not None and not found.status.is_complete:
+        _add_stop(root, stop)
     if found.following is not None:
         add(root, "Next", found.following)
     for each in found.results:
@@ -341,7 +366,7 @@ def _add_records(element: Element, records: Iterable[ProvidedRecord]) -> None:
             _add_all(add(parent, "Item"), {"Code": item.code, "Value": item.value})
 
 
-def _add_status(element: Element, number: str, found: ReceptionStatus | None) -> None:
+def _add_status(element: Element, number: str, found: ReceptionStatus | None, stop: Stop | None) -> None:
     add(element, "ReceptionNumber", number)
     if found is None:
         add(element, "State", _UNKNOWN)
@@ -350,6 +375,8 @@ def _add_status(element: Element, number: str, found: ReceptionStatus | None) ->
     add(element, "State", _state(found))
     add(element, "RegisteredAt", japan_second(reception.registered_at))
     add(element, "Count", reception.count)
+    if stop is not None and not found.is_complete:
+        _add_stop(element, stop)
     if reception.best is not None and reception.worst is not None:
         _add_end(element, reception.best, reception.worst)
     for state in InquiryState:

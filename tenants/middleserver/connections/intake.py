@@ -37,6 +37,7 @@ from chukan.tenants.middleserver.linkage_codes.acquisition import Caller as Code
 from chukan.tenants.middleserver.security.certificates.service import Keys
 from chukan.tenants.middleserver.security.masters.package import PLATFORM_SYSTEM
 from chukan.tenants.middleserver.transmission.service import identity
+from chukan.tenants.middleserver.transmission.switch import Stops
 
 REGISTRATION, REGISTRATION_ANSWER = "IF_DBM_20113_R01", "IF_DBM_X0011_S01"
 CODES, CODES_ANSWER = "IF_FGU_X0011_R01", "IF_FGU_X0011_S01"
@@ -88,14 +89,16 @@ class Intake:
         persons: TestPersons,
         *,
         masters: Masters,
+        stops: Stops,
         further: Mapping[str, Work],
     ) -> None:
         """Work in tenants' sessions; *masters* judge the files of the test mode, whose persons are *persons*.
 
-        *further* is what others do, by message type.
+        *stops* tells whether the operators have stopped the exchange. *further* is what others do, by message type.
         """
         self._keys = Keys(sessions, vault)
         self._acquisition = Acquisition(sessions, vault)
+        self._stops = stops
         self._uploads = uploads
         self._answers = answers
         self._trial = Trial(sessions, vault, uploads, answers, persons, masters=masters)
@@ -169,6 +172,7 @@ class Intake:
             told = Requested(serials={address: f"TEST-{address}" for address in found})
         else:
             system = request.system
+            self._stops.require_going(system.tenant)
             institution = identity(self._keys, system.tenant, request.now).institution
             again = message.value("Again") == "1"
             caller = CodeCaller(system.tenant, system.actor, request.id)

@@ -21,6 +21,7 @@ from chukan.tenants.middleserver.formats.errors import DocumentMalformed, Docume
 from chukan.tenants.middleserver.formats.messages import Element
 from chukan.tenants.middleserver.gate import ServiceClosed
 from chukan.tenants.middleserver.inquiries.errors import NotBeforeClose
+from chukan.tenants.middleserver.transmission.errors import StoppedByOperators
 
 #: Where HTTP, or the manner of tus, has a status of its own; everything else follows its kind of failure.
 STATUS: Mapping[type[ChukanError], int] = {
@@ -79,8 +80,8 @@ def problem(error: ChukanError, request: Request) -> Response:
 def _places(error: ChukanError) -> dict[str, Any]:
     """Return what else a program can act on: the line, the next opening, the offset."""
     match error:
-        case ServiceClosed(reason=reason, next_opening=opening):
-            return {"reason": reason.value, "next_opening": as_tokyo(opening).isoformat() if opening else None}
+        case ServiceClosed() | StoppedByOperators():
+            return _why_shut(error)
         case DocumentMalformed():
             return {"faults": [{"line": error.values["line"], "element": "", "reason": str(error.values["reason"])}]}
         case PieceOutOfPlace():
@@ -90,6 +91,14 @@ def _places(error: ChukanError) -> dict[str, Any]:
         case errors.SenderMismatch() | errors.FileMismatch() | errors.HeaderMalformed():
             return {"field": error.values.get("field") or error.values["header"]}
     return {}
+
+
+def _why_shut(error: ServiceClosed | StoppedByOperators) -> dict[str, str | None]:
+    """Return the reason, a word of the gate's or the operators' own words, and the instant that is known."""
+    if isinstance(error, StoppedByOperators):
+        return {"reason": error.reason, "stopped_at": as_tokyo(error.stopped_at).isoformat(timespec="seconds")}
+    opening = error.next_opening
+    return {"reason": error.reason.value, "next_opening": as_tokyo(opening).isoformat() if opening else None}
 
 
 def _json(shape: Mapping[str, Any]) -> bytes:

@@ -19,6 +19,7 @@ from chukan.tenants.middleserver.security.certificates.service import Keys
 from chukan.tenants.middleserver.security.masters.service import BELIEVED, Masters
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk, at_desk, authority_of
 from chukan.tenants.middleserver.transmission.ports import Features
+from chukan.tenants.middleserver.transmission.switch import Stops
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def inquiries_of(exchange: TransmissionDesk, *, limited: bool = True) -> Inquiry
         Masters(engine, believed_seconds=BELIEVED),
         Gate(engine),
         lambda: authority_of(settings.network),
+        going=Stops(engine),
         limited=limited,
     )
     return InquiryDesk(exchange, inquiries)

@@ -27,6 +27,14 @@ class Hours(Protocol):
         ...
 
 
+class Going(Protocol):
+    """Whether the exchange of an organisation goes on, or the operators have stopped it."""
+
+    def require_going(self, tenant: TenantId) -> None:
+        """Let pass what begins an exchange of *tenant*; raises StoppedByOperators, with the operators' reason."""
+        ...
+
+
 class MastersInForce(Protocol):
     """The masters."""
 

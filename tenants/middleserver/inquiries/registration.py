@@ -39,7 +39,7 @@ from chukan.tenants.middleserver.inquiries.errors import (
     TooManyInquiries,
 )
 from chukan.tenants.middleserver.inquiries.pacing import Forecast, Spent, forecast, window_room
-from chukan.tenants.middleserver.inquiries.ports import Hours, MastersInForce, People
+from chukan.tenants.middleserver.inquiries.ports import Going, Hours, MastersInForce, People
 from chukan.tenants.middleserver.inquiries.releasing import PACE, Releasing
 from chukan.tenants.middleserver.inquiries.rules import (
     MOST_ROWS,
@@ -106,6 +106,7 @@ class Registration:
         masters: MastersInForce,
         people: People,
         hours: Hours,
+        going: Going,
         releasing: Releasing,
         data: InquiryData,
     ) -> None:
@@ -114,6 +115,7 @@ class Registration:
         self._masters = masters
         self._people = people
         self._hours = hours
+        self._going = going
         self._releasing = releasing
         self._data = data
 
@@ -127,6 +129,7 @@ class Registration:
 
         Raises:
             ServiceClosed: the service is closed now (of lists, where they are not held).
+            StoppedByOperators: the operators have stopped the exchange; the reason is told.
             TooManyInquiries: more than one request holds, or none.
             LinkageCodeMissing, InquiryNotPermitted, ProviderUnknown, ConditionMalformed: the one inquiry is wrong.
             InquiriesRefused: some of several are.
@@ -149,6 +152,7 @@ class Registration:
         if not 0 < len(asked) <= (1 if kind is Kind.WINDOW else MOST_ROWS):
             raise TooManyInquiries(limit=1 if kind is Kind.WINDOW else MOST_ROWS)
         begins, closes = self._opening(caller, kind, now)
+        self._going.require_going(caller.tenant)
         institution = self._releasing.institutions.of(caller.tenant, now)
         faults = self._judged(self._masters.catalogue(caller.tenant), asked, institution)
         people = self._people.found_by(caller.tenant, [each.address for each in asked])

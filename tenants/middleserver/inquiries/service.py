@@ -25,7 +25,7 @@ from chukan.tenants.middleserver.inquiries.data import InquiryData, shipped_data
 from chukan.tenants.middleserver.inquiries.documents import CANCELLATION, cancellation_document
 from chukan.tenants.middleserver.inquiries.errors import NothingToCancel, ReceptionUnknown
 from chukan.tenants.middleserver.inquiries.people import LinkedPeople
-from chukan.tenants.middleserver.inquiries.ports import Hours, MastersInForce
+from chukan.tenants.middleserver.inquiries.ports import Going, Hours, MastersInForce
 from chukan.tenants.middleserver.inquiries.provided import Authority, ProvidedRecord, records_of
 from chukan.tenants.middleserver.inquiries.records import record
 from chukan.tenants.middleserver.inquiries.registration import Registered, Registration
@@ -124,10 +124,14 @@ class Inquiries:
         hours: Hours,
         authority: Authority,
         *,
+        going: Going,
         data: InquiryData | None = None,
         limited: bool = True,
     ) -> None:
-        """Work on tenants' sessions; *authority* is the national network's; *limited* is off for measurements."""
+        """Work on tenants' sessions; *authority* is the national network's, *going* knows of stops.
+
+        *limited* is off for measurements.
+        """
         self._sessions = sessions
         self._vault = vault
         self._outbox = Outbox(vault)
@@ -136,7 +140,14 @@ class Inquiries:
         self._releasing = Releasing(sessions, vault, people, hours, self._data, limited=limited)
         self._answers = Answers(vault, authority, self._releasing.institutions)
         self._registration = Registration(
-            sessions, vault, masters=masters, people=people, hours=hours, releasing=self._releasing, data=self._data
+            sessions,
+            vault,
+            masters=masters,
+            people=people,
+            hours=hours,
+            going=going,
+            releasing=self._releasing,
+            data=self._data,
         )
 
     def register(

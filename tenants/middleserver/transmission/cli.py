@@ -76,7 +76,11 @@ def _retry(settings: Settings, *, code: str, messages: tuple[UUID, ...], as_json
 @click.command("stop", cls=TranslatedCommand)
 @click.argument("code", required=False)
 @click.option("--all", "everywhere", is_flag=True, help="All organisations.")
-@click.option("--reason", required=True, help="Why; it stands in the audit trail, and whoever looks is shown it.")
+@click.option(
+    "--reason",
+    required=True,
+    help="Why; it stands in the audit trail, and systems that ask are given it.",
+)
 @json_option
 @needs("transmission:exchange:stop")
 @pass_settings

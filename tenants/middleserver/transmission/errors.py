@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 
+from chukan.platform.clock import as_tokyo
 from chukan.platform.errors import ChukanError, Failure
 from chukan.platform.messages import mark
 from chukan.tenants.middleserver.gate import Closed
@@ -85,6 +87,15 @@ class AlreadyStopped(ChukanError):
     hint = mark("chukan transmission status shows since when and why.")
 
 
+class StopReasonMalformed(ChukanError):
+    """The reason of a stop is empty, too long, or no line of text."""
+
+    code = "transmission.stop_reason_malformed"
+    failure = Failure.BAD_INPUT
+    message = mark("The reason has to be one line of 1 to {most} characters.")
+    hint = mark("Organisations are shown it: say what is being done and until when, and name nobody.")
+
+
 class NotStopped(ChukanError):
     """There is no stop that could be lifted."""
 
@@ -92,6 +103,22 @@ class NotStopped(ChukanError):
     failure = Failure.CONFLICT
     message = mark("The exchange is not stopped there.")
     hint = mark("A stop of all organisations is lifted without naming one.")
+
+
+class StoppedByOperators(ChukanError):
+    """The operators have stopped the exchange of the organisation, or of all: nothing new is taken for it."""
+
+    code = "transmission.exchange_stopped"
+    failure = Failure.UNAVAILABLE
+    retryable = True
+    message = mark("The operators have stopped the exchange: {reason}")
+    hint = mark("It has been stopped since {since}. Nothing was registered; send it again when the exchange goes on.")
+
+    def __init__(self, reason: str, stopped_at: datetime) -> None:
+        """Refuse because of *reason*, in the operator's words; it was stopped at *stopped_at* (UTC)."""
+        super().__init__(reason=reason, since=f"{as_tokyo(stopped_at):%Y-%m-%d %H:%M}")
+        self.reason = reason
+        self.stopped_at = stopped_at
 
 
 class Refused(ChukanError):

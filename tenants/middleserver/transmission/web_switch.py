@@ -18,11 +18,10 @@ from chukan.tenants.middleserver.security.errors import NotHosted
 from chukan.tenants.middleserver.security.organisations import tenant_of
 from chukan.tenants.middleserver.transmission import shared_store
 from chukan.tenants.middleserver.transmission.errors import NotStopped
-from chukan.tenants.middleserver.transmission.switch import Switch
+from chukan.tenants.middleserver.transmission.switch import MOST_REASON, Switch
 from chukan.tenants.registry.store import Registered, get
 
 STOP = "transmission:exchange:stop"
-_REASON = 500
 #: What stands for all organisations in an address.
 _ALL = "all"
 
@@ -33,8 +32,8 @@ class StopForm(BaseForm):
     organisation = StringField(mark("Code of the organisation"), [InputRequired(), Length(max=40)])
     reason = StringField(
         mark("Reason"),
-        [InputRequired(), Length(max=_REASON)],
-        description=mark("It stands in the audit trail, and whoever looks is shown it. Name no person."),
+        [InputRequired(), Length(max=MOST_REASON)],
+        description=mark("It stands in the audit trail, and systems that ask are given it. Name no person."),
     )
 
 
@@ -43,8 +42,8 @@ class StopAllForm(BaseForm):
 
     reason = StringField(
         mark("Reason"),
-        [InputRequired(), Length(max=_REASON)],
-        description=mark("It stands in the audit trail, and whoever looks is shown it. Name no person."),
+        [InputRequired(), Length(max=MOST_REASON)],
+        description=mark("It stands in the audit trail, and systems that ask are given it. Name no person."),
     )
     typed = TypedField(mark("To confirm, type the words"), [InputRequired()])
 

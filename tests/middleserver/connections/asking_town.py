@@ -28,6 +28,7 @@ from chukan.tenants.middleserver.inquiries.store import Inquiry
 from chukan.tenants.middleserver.transmission.prompt import Prompt
 from chukan.tenants.middleserver.transmission.relay import Relay
 from chukan.tenants.middleserver.transmission.sending import Peers, Sender
+from chukan.tenants.middleserver.transmission.switch import Stops
 from support.copies import FixedMasters
 from support.exchange import AT_ONCE
 from support.external import head, right
@@ -108,12 +109,13 @@ def prompting(town: Town) -> Iterator[Caller]:
         return Relay(vault, sender, AT_ONCE)
 
     prompt, persons = Prompt(relay_for, entrance.clock, senders=2), shipped_test_persons()
+    stops = Stops(engine)
     asking = town.asking.inquiries
-    messages = InquiryMessages(asking, Waiting(asking, seconds=30, seats=1), persons, prompt)
+    messages = InquiryMessages(asking, Waiting(asking, seconds=30, seats=1), persons, stops, prompt)
     services, place = entrance.services, wire.place
     intake = Intake(
         place.sessions, place.vault, services.uploads, services.answers, persons,
-        masters=FixedMasters(), further=messages.works(),
+        masters=FixedMasters(), stops=stops, further=messages.works(),
     )  # fmt: skip
     try:
         yield replace(town.caller, app=make_gateway(replace(services, intake=intake)))

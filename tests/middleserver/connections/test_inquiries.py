@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from chukan.tenants.middleserver.connections.inquiries import (
     Waiting,
     is_held,
 )
+from chukan.tenants.middleserver.connections.intake import CODES
 from chukan.tenants.middleserver.connections.problem import status_of
 from chukan.tenants.middleserver.connections.provisions import BARS, DECISION, WAITING
 from chukan.tenants.middleserver.connections.rules import Allowed
@@ -36,7 +38,9 @@ from chukan.tenants.middleserver.inquiries.data import InquiryData, WhenClosed, 
 from chukan.tenants.middleserver.inquiries.rules import InquiryState
 from chukan.tenants.middleserver.provisions import errors as provision_errors
 from chukan.tenants.middleserver.security.masters.rules import Catalogue
+from chukan.tenants.middleserver.transmission.errors import StoppedByOperators
 from chukan.tenants.middleserver.transmission.ports import Answer
+from chukan.tenants.middleserver.transmission.switch import Switch
 from middleserver.connections.asking_town import (
     Town,
     inquiry,
@@ -49,12 +53,14 @@ from middleserver.connections.asking_town import (
 )
 from support.exchange import Wire
 from support.external import TESTED, Towns, exchange, right, wrong
-from support.gateway import NOW, Entrance
+from support.gateway import NOW, Entrance, code_request
 from support.inquiries import PEOPLE, PROVIDER, TAX, asking_of
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs/interfaces/inquiries.md"
 SAMPLES = ROOT / "docs/interfaces/samples"
+#: What operators tell when they stop the exchange.
+REASON = "回線障害の調査のため停止しています（復旧見込み 15時）"
 #: What only operators and installations meet, and what the schema refuses before.
 INSIDE = {
     inquiry_errors.InquiryDataMalformed, inquiry_errors.TooManyInquiries, provision_errors.ScopeWrong,
@@ -274,6 +280,73 @@ def test_only_lists_that_are_held_pass_a_closed_gate(
     assert is_held(kind, Closed(Reason.HOURS, NOW if opens else None)) is passes
 
 
+# -- while the operators have stopped the exchange -----------------------------------------------------
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_who_asks_anew_while_the_exchange_is_stopped_is_told_why(town: Town, *, everywhere: bool) -> None:
+    codes = code_request("000000000000001", mode="0")
+    with stopped(town, everywhere=everywhere):
+        for kind, body in ((SINGLE, single(inquiry(1))), (LIST, many(1, 2)), (CODES, codes)):
+            refused = town.post(kind, body)
+            assert wrong(refused) == (503, "transmission.exchange_stopped")
+            told = etree.fromstring(refused.data)
+            assert told.findtext("Reason") == REASON
+            assert REASON in (told.findtext("Message") or "")
+            assert datetime.fromisoformat(told.findtext("StoppedAt") or "").utcoffset() == timedelta(hours=9)
+        # The test mode sends nothing, and so nothing of it is stopped.
+        assert right(town.post(SINGLE, single(inquiry(TESTED), "1"))).findtext("State") == "answered"
+    assert town.stored() == town.entrance.count(town.caller.tenant, "select count(*) from {}.code_request") == 0
+    assert right(town.post(LIST, many(1, 2))).findtext("Accepted") == "2"
+
+
+def test_what_was_asked_before_a_stop_tells_of_it_until_it_has_ended(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = right(town.post(LIST, many(1))).findtext("ReceptionNumber") or ""
+    waits, page = single(numbered(number)), results(numbered(number))
+    file = results(f"<StatusRequestFile>{numbered(number)}{numbered('1' * 22)}</StatusRequestFile>")
+    town.asking.pace()
+    town.asking.relay()
+    with stopped(town):
+        # Nobody is kept waiting for what cannot come.
+        monkeypatch.delattr(Waiting, "decided")
+        for kind, body in ((SINGLE, waits), (RESULTS, page)):
+            told = right(town.post(kind, body))
+            assert (told.findtext("State"), told.findtext("ExchangeStopped/Reason")) == ("processing", REASON)
+        known, unknown = right(town.post(RESULTS, file)).iterfind("StatusResultFile/Request")
+        assert [each.findtext("ExchangeStopped/Reason") for each in (known, unknown)] == [REASON, None]
+        assert right(town.post(WITHDRAWAL, withdrawal(numbered(number)))).findtext("Asked") == "1"
+    town.asking.result(town.newest(), "refused", {"Reason": "no_record"})
+    with stopped(town):
+        for kind, body in ((SINGLE, waits), (RESULTS, page), (RESULTS, file)):
+            assert not list(right(town.post(kind, body)).iter("ExchangeStopped"))
+
+
+def test_what_was_registered_by_a_gateway_that_died_is_told_during_a_stop(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = many(1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(connections_store, "keep_answer", died)
+        with pytest.raises(Died):
+            town.post(LIST, body)
+    town.entrance.clock.advance(timedelta(minutes=2, seconds=1))
+    with stopped(town):
+        assert right(town.post(LIST, body)).findtext("ReceptionNumber") == town.reception()
+
+
+@contextmanager
+def stopped(town: Town, *, everywhere: bool = False) -> Iterator[None]:
+    """Have the exchange stopped during the block, of the town or of all."""
+    switch, whose = Switch(town.asking.wire.place.actor), None if everywhere else town.caller.tenant
+    switch.stop(whose, reason=REASON)
+    try:
+        yield
+    finally:
+        switch.resume(whose)
+
+
 # -- once, whatever dies -------------------------------------------------------------------------------
 
 
@@ -396,7 +469,8 @@ def test_in_test_mode_lists_results_and_withdrawals_touch_nothing(town: Town) ->
 
 def outside() -> list[type[ChukanError]]:
     modules = {inquiry_errors.__name__, provision_errors.__name__}
-    return [each for each in error_types() if each.__module__ in modules and each not in INSIDE]
+    found = [each for each in error_types() if each.__module__ in modules and each not in INSIDE]
+    return [*found, StoppedByOperators]
 
 
 @pytest.mark.parametrize("error", outside(), ids=lambda error: error.code)

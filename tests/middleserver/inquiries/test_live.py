@@ -25,6 +25,7 @@ from chukan.tenants.middleserver.security.masters.rules import Catalogue
 from chukan.tenants.middleserver.security.masters.standard import Standard
 from chukan.tenants.middleserver.transmission.desk import authority_of
 from chukan.tenants.middleserver.transmission.ports import Features
+from chukan.tenants.middleserver.transmission.switch import Stops
 from chukan_simulators.national_network.client import RunningNetwork, running_network
 from middleserver.linkage_codes.conftest import number
 from national_network.organisation import eventually
@@ -101,6 +102,7 @@ def town(database: Database, tmp_path: Path, network: RunningNetwork) -> Town:
         ShippedMasters(),
         FixedHours(closes=live.now + timedelta(hours=9)),
         lambda: authority_of(live.settings.network),
+        going=Stops(place.actor.engine),
     )
     acquisition = Acquisition(place.sessions, place.vault)
     made = Town(live, tenant, inquiries, acquisition.features() | inquiries.features())

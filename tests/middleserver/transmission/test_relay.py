@@ -17,6 +17,7 @@ from chukan.tenants.middleserver.transmission.errors import (
     MessageUnknown,
     NetworkAway,
     NotStopped,
+    StopReasonMalformed,
 )
 from chukan.tenants.middleserver.transmission.rules import NETWORK, OutEvent, OutState, Reason
 from support.exchange import AT_ONCE, REQUEST, Died, Wire
@@ -192,6 +193,13 @@ def test_a_stop_holds_back_one_organisation_or_all_and_loses_nothing(wire: Wire)
         wire.exchange.resume(None)
     assert wire.relay().run().events == {OutEvent.ACCEPTED: 1}
     assert wire.states(city) == ["done"]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "two\nlines", " begins with a blank" * 30])
+def test_a_stop_needs_one_line_of_a_reason(wire: Wire, reason: str) -> None:
+    with pytest.raises(StopReasonMalformed):
+        wire.exchange.stop(None, reason=reason)
+    assert wire.exchange.stops() == []
 
 
 def test_an_organisation_that_cannot_sign_keeps_no_other_one_waiting(wire: Wire) -> None:
