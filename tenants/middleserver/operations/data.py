@@ -26,6 +26,7 @@ class Kept(StrEnum):
     ERROR_REPORTS = "error_reports"
     ABANDONED_UPLOADS = "abandoned_uploads"
     UPLOAD_PROJECTIONS = "upload_projections"
+    EXCHANGE_HOURS = "exchange_hours"
 
 
 class _Data(BaseModel):

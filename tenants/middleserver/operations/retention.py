@@ -34,6 +34,7 @@ from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.data import Kept, kept_for
 from chukan.tenants.middleserver.operations.rules import Waiting
 from chukan.tenants.middleserver.operations.tenant_settings import SettingName, TenantSettings
+from chukan.tenants.middleserver.transmission import exchange_hours
 from chukan.tenants.middleserver.transmission.rules import REMEMBERED
 from chukan.tenants.middleserver.transmission.service import Exchange
 
@@ -77,6 +78,7 @@ class Retention:
         )
         with self._actor.engine.begin() as connection:
             forgotten = store.prune_projections(connection, before[Kept.UPLOAD_PROJECTIONS])
+            forgotten += exchange_hours.forget(connection, before[Kept.EXCHANGE_HOURS])
         return Swept(removed, cancelled, forgotten, messages)
 
     @staticmethod

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy import ForeignKey, Index, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Mapped, mapped_column
@@ -52,6 +52,14 @@ class ExchangeLookRow(SharedBase):
     tenant: Mapped[UUID] = mapped_column(ForeignKey(Tenant.id, ondelete="CASCADE"), primary_key=True)
     side: Mapped[str] = mapped_column(primary_key=True)
     looked_at: Mapped[datetime]
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Forget the hours of each organisation that began before *before*, which were added up long ago.
+
+    What was added up stays. Return how many counts were forgotten.
+    """
+    return connection.execute(delete(ExchangeHourRow).where(ExchangeHourRow.hour < before)).rowcount
 
 
 def to_count(connection: Connection, side: Side) -> Sequence[tuple[TenantId, datetime | None]]:

@@ -22,6 +22,7 @@ from chukan.tenants.middleserver.operations import store
 from chukan.tenants.middleserver.operations.checks import judge_backlog
 from chukan.tenants.middleserver.operations.retention import Retention
 from chukan.tenants.middleserver.operations.tables import BatchResultRow, ExcludedItemListRow, ExcludedItemRow
+from chukan.tenants.middleserver.transmission import exchange_totals
 from chukan.tenants.releases.schema import TenantBase, privileges_of
 from support.copies import right_row
 from support.exchange import Wire
@@ -101,6 +102,23 @@ def test_a_batch_killed_inside_a_file_is_gone_on_with_by_the_next(town: Town) ->
     part = town.parts()[str(place.tenant)]
     assert (part.state, part.registered, part.records, part.turns) == ("finished", 1, 2, 2)
     assert len(place.found(1)) == 1
+
+
+def test_hours_of_traffic_are_forgotten_after_400_days_and_what_was_added_up_stays(safe: Safe) -> None:
+    place, now = Place(safe), SystemClock().now()
+    tenant = place.tenant()
+    young, old = ((now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0) for days in (399, 401))
+    for hour in (young, old):
+        counted = "insert into platform.exchange_hour values (%s, 'inquirer', %s, 'answered', 7) returning 1"
+        place.ask(counted, tenant, hour)
+    with place.actor.engine.begin() as connection:
+        exchange_totals.add_up_days(connection, tenant, "inquirer", [old])
+        exchange_totals.add_up_hours(connection, "inquirer", [old], now)
+    uploads = Uploads(place.sessions, place.vault, LimitedDay(lambda _tenant, _day: (Amount(1, 1), False)))
+    assert Retention(place.actor, place.sessions, uploads).sweep(now).projections == 1
+    assert place.ask("select hour from platform.exchange_hour") == [(young,)]
+    assert place.ask("select sum(count) from platform.exchange_day") == [(7,)]
+    assert place.ask("select sum(count) from platform.exchange_total") == [(7,)]
 
 
 def test_settled_messages_are_forgotten_after_thirty_days_and_those_under_way_never(safe: Safe) -> None:
