@@ -16,9 +16,16 @@ from chukan.platform.service_hours.rules import Generation
 from chukan.platform.service_hours.services import Service
 from chukan.tenants.limits.data import shipped_limits
 from chukan.tenants.limits.errors import PopulationMissing
-from chukan.tenants.limits.inquiries import AskedRows, Mode, decide_inquiries, inquiry_terms_on
+from chukan.tenants.limits.inquiries import (
+    MOST_MINUTES,
+    MOST_ROWS,
+    AskedRows,
+    Mode,
+    decide_inquiries,
+    inquiry_terms_on,
+)
 from chukan.tenants.limits.rules import Amount, LimitKind, daily_limit, decide, terms_on
-from chukan.tenants.limits.words import inquiry_reason_of, reason_of
+from chukan.tenants.limits.words import inquiry_notes_of, inquiry_reason_of, reason_of
 
 
 @click.group(cls=TranslatedGroup)
@@ -61,8 +68,10 @@ def upload(
 
 @limits.command(cls=TranslatedCommand)
 @click.option("--at", "instant", type=INSTANT, required=True, help="When they are registered; or: now.")
-@click.option("--rows", type=click.IntRange(1), required=True, help="How many inquiries.")
-@click.option("--recent-hour", type=click.IntRange(0), default=0, help="Inquiries of the sixty minutes before.")
+@click.option("--rows", type=click.IntRange(1, MOST_ROWS), required=True, help="How many inquiries.")
+@click.option(
+    "--recent-hour", type=click.IntRange(0, MOST_ROWS), default=0, help="Inquiries of the sixty minutes before."
+)
 @click.option("--running", is_flag=True, help="A request of the organisation has not ended yet.")
 @click.option(
     "--mode",
@@ -71,7 +80,7 @@ def upload(
     show_default=True,
     help="a: requests one after the other; b: all at once.",
 )
-@click.option("--every", type=click.IntRange(1), help="Minutes between requests that a clock registers.")
+@click.option("--every", type=click.IntRange(1, MOST_MINUTES), help="Minutes between requests that a clock registers.")
 @click.option(
     "--generation",
     type=click.Choice([generation.value for generation in Generation]),
@@ -112,8 +121,8 @@ def inquiries(
     if closes is not None:
         click.echo(text("In {batches} requests; they end between {finish_best} and {finish_worst}.", **answer))
     click.echo(inquiry_reason_of(decision))
-    if decision.risk:
-        click.echo(text("The network may be short of resources: from about 4,000 in an hour on."))
+    for note in inquiry_notes_of(decision):
+        click.echo(note)
 
 
 def closing_after(instant: datetime, generation: Generation) -> datetime | None:

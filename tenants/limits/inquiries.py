@@ -2,8 +2,8 @@
 
 There are two ways (A0-058, A0-059). By *requests* of at most 3,000, of which the next begins when the one before is
 complete; or *at once*, up to 10,000 in an hour. An hour is any sixty minutes, not one of the clock's: 6,000 at ten to
-ten and 6,000 at ten past are 12,000. From 4,000 in an hour on, the network may be short of resources (A0-057); that
-is a risk, no refusal.
+ten and 6,000 at ten past are 12,000. From 4,000 in an hour on, the middle server may be short of resources (A0-057);
+that is a risk, no refusal.
 
 Source: A0-057 to A0-061; rules C33 to C43.
 """
@@ -20,6 +20,9 @@ from chukan.tenants.limits.errors import InquiryLimitUnknown
 HOUR = timedelta(hours=1)
 _THOUSAND = 1_000
 _SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+#: More rows, or minutes, than anybody means.
+MOST_ROWS, MOST_MINUTES = 10_000_000, 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,11 @@ class AskedRows:
 
 @dataclass(frozen=True, slots=True)
 class InquiryDecision:
-    """What became of it: in how many requests, from when to when it ends, and how many could end before the close."""
+    """What became of it: in how many requests, from when to when it ends, and how many could end before the close.
+
+    Of the sixty minutes before *room* inquiries of *most_per_hour* are left. If a clock registers the rows, they are
+    to be *least_minutes* apart, and better *better_minutes*.
+    """
 
     verdict: InquiryVerdict
     batches: int
@@ -101,6 +108,14 @@ class InquiryDecision:
     finish_worst: datetime
     risk: bool
     most: int
+    #: Whether *line* inquiries come together in an hour; the risk may lie in a clock that registers too quickly, too.
+    is_overload: bool
+    line: int
+    most_per_hour: int
+    room: int
+    least_minutes: int
+    better_minutes: int
+    spacing: Spacing | None = None
 
     @property
     def accepted(self) -> bool:
@@ -148,6 +163,7 @@ def most_before(terms: InquiryTerms, at: datetime, closes: datetime) -> int:
 def decide_inquiries(terms: InquiryTerms, asked: AskedRows) -> InquiryDecision:
     """Return whether *asked* may be registered. Source: A0-058 to A0-060, C33 to C43."""
     within = asked.recent_hour + _begun_within_an_hour(terms, asked)
+    every = asked.every_minutes
     return InquiryDecision(
         verdict=_verdict(terms, asked, within),
         batches=batches(terms, asked.rows) if asked.mode is Mode.REQUESTS else 1,
@@ -155,6 +171,13 @@ def decide_inquiries(terms: InquiryTerms, asked: AskedRows) -> InquiryDecision:
         finish_worst=asked.at + terms.worst(asked.rows),
         risk=is_overload(terms, within) or _is_close(terms, asked),
         most=0 if asked.closes is None else most_before(terms, asked.at, asked.closes),
+        is_overload=is_overload(terms, within),
+        line=terms.overload_per_hour,
+        most_per_hour=terms.most_per_hour,
+        room=max(0, terms.most_per_hour - asked.recent_hour),
+        least_minutes=-(-terms.best(asked.rows) // _MINUTE),
+        better_minutes=-(-terms.worst(asked.rows) // _MINUTE),
+        spacing=None if every is None else spacing(terms, asked.rows, every),
     )
 
 

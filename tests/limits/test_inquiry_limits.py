@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chukan.platform.clock import TOKYO
+from chukan.platform.messages import language
 from chukan.platform.service_hours.rules import Generation
 from chukan.tenants.limits.cli import closing_after
 from chukan.tenants.limits.component import component
@@ -241,3 +242,45 @@ def test_the_command_tells_people_in_words() -> None:
     told = CliRunner().invoke(command, ["inquiries", "--at", "2019-06-10T10:00:00+09:00", "--rows", "4000"])
     assert "2019-06-10T11:20:00+09:00" in told.output
     assert timedelta(hours=1) == TERMS.best(4_000)
+
+
+# -- what is said of it -----------------------------------------------------------------------------
+
+
+def said(*args: str) -> str:
+    """Return what people are told in Japanese."""
+    with language("ja"):
+        result = CliRunner().invoke(component().commands[0].command, ["inquiries", *args], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+TEN = "2019-06-10T10:00:00+09:00"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("--at", TEN, "--rows", "6000", "--recent-hour", "6000", "--mode", "b"), ("10,000 件", "残りは 4,000 件")),
+        (("--at", TEN, "--rows", "1", "--recent-hour", "10000"), ("10,000 件", "残りは 0 件")),
+        (("--at", TEN, "--rows", "1000", "--every", "14"), ("15 分以上", "推奨 20 分以上")),
+        (("--at", TEN, "--rows", "2500", "--every", "37"), ("38 分以上", "推奨 50 分以上")),
+        (("--at", TEN, "--rows", "1000", "--every", "19"), ("登録できます", "20 分以上の間隔を推奨")),
+        (("--at", "2019-06-10T20:59:59+09:00", "--rows", "1"), ("完了できる照会はありません", "開始時刻以降")),
+        (("--at", "2019-06-10T21:00:00+09:00", "--rows", "1"), ("サービス時間外", "サービス時間内に登録")),
+        (("--at", TEN, "--rows", "4000"), ("自治体中間サーバー", "リソース不足")),
+    ],
+)
+def test_people_are_told_the_numbers_and_what_to_do(asked: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    told = said(*asked)
+    assert [each for each in expected if each not in told] == []
+
+
+def test_at_the_recommended_distance_there_is_nothing_to_note() -> None:
+    assert "推奨" not in said("--at", TEN, "--rows", "1000", "--every", "20")
+
+
+@pytest.mark.parametrize("huge", [("--rows", "99999999999999"), ("--rows", "1", "--every", "999999999999999")])
+def test_numbers_beyond_all_reason_are_bad_input(huge: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(component().commands[0].command, ["inquiries", "--at", TEN, *huge, "--json"])
+    assert result.exit_code == 2, result.output
