@@ -5,7 +5,7 @@ Source: A0-152, A0-164, A1-019.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,6 +130,17 @@ class LinkageCodes:
         if found != code:
             raise CodeNotAcquired(detail="the blind index led to another code")
         return link.id, address
+
+    def ended(self, connection: Connection, links: Collection[UUID]) -> frozenset[UUID]:
+        """Return which of these *links* hold no longer: they were put right. Source: A1-019."""
+        return store.ended(connection, links)
+
+    def now_held_by(self, connection: Connection, tenant: TenantId, link: UUID) -> tuple[UUID, AddressNumber]:
+        """Return as ``held_by`` for the code that *link* gave to somebody, whether that link holds or not."""
+        found = store.link(connection, link)
+        if found is None:
+            raise CodeNotAcquired
+        return self.held_by(connection, tenant, Seals(self._vault, tenant).opened(found)[1])
 
     def last_request(self, tenant: TenantId, address: AddressNumber) -> Request | None:
         """Return the last request (最終符号取得要求) of the person *address*. Source: A0-164."""

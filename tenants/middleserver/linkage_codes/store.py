@@ -219,6 +219,18 @@ def link_of_code(connection: Connection, code_index: bytes) -> Link | None:
     return _link(row) if row else None
 
 
+def link(connection: Connection, id_: UUID) -> Link | None:
+    """Return a link, whether it holds or not."""
+    row = connection.execute(select(*_LINK).where(LinkageCodeRow.id == id_)).one_or_none()
+    return _link(row) if row else None
+
+
+def ended(connection: Connection, ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return those of the links *ids* that have ended."""
+    query = select(LinkageCodeRow.id).where(LinkageCodeRow.id.in_(ids), LinkageCodeRow.ended_at.is_not(None))
+    return frozenset(connection.execute(query).scalars())
+
+
 def all_links(connection: Connection, person: bytes) -> Sequence[Link]:
     """Return all links that *person* ever had, oldest first; there is no index for it, and it is seldom asked."""
     query = select(*_LINK).where(LinkageCodeRow.person == person).order_by(LinkageCodeRow.id)

@@ -21,6 +21,7 @@ from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.errors import ChukanError
 from chukan.platform.identifiers import TenantId
 from chukan.platform.logs import get_logger
+from chukan.platform.messages import text
 from chukan.tenants.middleserver.formats.codes import tokyo_day_begins
 from chukan.tenants.middleserver.formats.errors import (
     DocumentForbidden,
@@ -29,6 +30,7 @@ from chukan.tenants.middleserver.formats.errors import (
     MessageRefused,
     MessageUnexpected,
 )
+from chukan.tenants.middleserver.formats.individual_number import refuse_in
 from chukan.tenants.middleserver.formats.messages import Element, MessageMode, parse, value
 from chukan.tenants.middleserver.provision_records import store
 from chukan.tenants.middleserver.provision_records.errors import CaseNotOpen, CaseReasonTooLong, RecordListRefused
@@ -178,7 +180,9 @@ class Reconciliation:
     def reconcile(
         self, tenant: TenantId, *, now: datetime, since: date | None = None, settles_in: timedelta = SETTLES_IN
     ) -> Reconciled | None:
-        """Compare the records of one organisation from the day *since* on (else of what may still change).
+        """Compare the records of one organisation from the day *since* on, and those that have an open case.
+
+        Without *since*: all that might have changed since the last comparison, however many nights were missed.
 
         What happened within *settles_in* may still be on its way and is left to the next time.
 
@@ -192,9 +196,13 @@ class Reconciliation:
         if institution is None:
             return None
         today = as_tokyo(now).date()
-        first = since or today - _LOOKS_BACK
+        with self._actor.engine.connect() as connection:
+            last = store.compared_at(connection, tenant) or now
+            first = since or as_tokyo(min(last, now)).date() - _LOOKS_BACK
+            # A case that is older is looked at until both agree, or somebody closes it.
+            older = [(day, day) for day in store.days_of_cases(connection, tenant, before=first)]
         total = Reconciled(0, 0, 0, 0)
-        for span in spans(first, today, _DAYS_AT_ONCE):
+        for span in (*older, *spans(first, today, _DAYS_AT_ONCE)):
             total = self._span(tenant, institution, span, now, total, before=now - settles_in)
         with self._actor.engine.begin() as connection:
             counts = {"compared": total.compared, "differing": total.differing}
@@ -252,9 +260,11 @@ def close_case(actor: Actor, case: UUID, *, reason: str, now: datetime) -> None:
     Raises:
         CaseNotOpen: there is no such case, or it is closed.
         CaseReasonTooLong: *reason* cannot be kept.
+        IndividualNumberSuspected: it seems to hold an Individual Number.
     """
     if len(reason) > MOST_REASON:
         raise CaseReasonTooLong(limit=MOST_REASON)
+    refuse_in(reason, field=text("Reason"))
     with actor.act(RecordAction.CLOSE_CASE, f"case:{case}", reason=reason) as unit:
         if not store.close(unit.connection, case, actor=actor.name, reason=reason, at=now):
             raise CaseNotOpen(case=case)

@@ -200,6 +200,19 @@ def keep(
     return opened, cast("CursorResult[Any]", connection.execute(agreeing)).rowcount
 
 
+def compared_at(connection: Connection, tenant: TenantId) -> datetime | None:
+    """Return when the records of *tenant* were compared last (UTC); None if they never were."""
+    row = StandingRow
+    return connection.execute(select(row.reconciled_at).where(row.tenant == tenant)).scalar_one_or_none()
+
+
+def days_of_cases(connection: Connection, tenant: TenantId, *, before: date) -> Sequence[date]:
+    """Return the days before *before* of inquiries that have an open case, oldest first."""
+    row = CaseRow
+    query = select(row.requested_on).distinct().where(row.tenant == tenant, row.closed_at.is_(None))
+    return connection.execute(query.where(row.requested_on < before).order_by(row.requested_on)).scalars().all()
+
+
 def stand(
     connection: Connection, tenant: TenantId, span: tuple[date, date], *, compared: int, differing: int, at: datetime
 ) -> None:

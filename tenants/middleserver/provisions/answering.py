@@ -8,7 +8,7 @@ Source: A0-030, A0-031, A0-159, A0-167, A1-016, A3-004, A3-012.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -63,6 +63,7 @@ from chukan.tenants.middleserver.provisions.rules import (
 from chukan.tenants.middleserver.provisions.store import Stored
 from chukan.tenants.middleserver.provisions.tables import ADDRESS, PROVISION, REQUEST
 from chukan.tenants.middleserver.security.certificates.service import Keys
+from chukan.tenants.middleserver.security.jose import MAX_AHEAD
 from chukan.tenants.middleserver.security.masters.rules import Layout
 from chukan.tenants.middleserver.security.permits import Asked, Claims, Permit, PermitInvalid, verified
 from chukan.tenants.middleserver.transmission.errors import ContentRefused
@@ -177,8 +178,20 @@ class Answering:
         datasets = linked_datasets(layouts, as_tokyo(stored.requested_at).date(), today)
         copies = self._office.copies.found_on(connection, tenant, address, code, first=asked.first, last=asked.last)
         given = chosen(copies, datasets)
-        excluded = self._office.neighbours.excluded(connection, tenant, code, today) if given else ()
-        return Found([Given.of(copy, excluded) for copy in given], frozenset(copy.dataset for copy in given))
+        records = self.without_excluded(connection, tenant, code, [Given.of(copy, ()) for copy in given], today)
+        return Found(records, frozenset(copy.dataset for copy in given))
+
+    def without_excluded(
+        self, connection: Connection, tenant: TenantId, code: InformationCode, records: Sequence[Given], today: date
+    ) -> list[Given]:
+        """Return *records* without what the organisation does not provide on *today*, wherever they come from.
+
+        Source: A0-095.
+        """
+        excluded: Collection[tuple[str, str]] = ()
+        if records:
+            excluded = self._office.neighbours.excluded(connection, tenant, code, today)
+        return [record.without(excluded) for record in records]
 
     def answerable(self, stored: Stored, layouts: Sequence[Layout], now: datetime) -> Answerable:
         """Return whether *stored* may be answered at *now*: by its permit, by the term, and by the layouts.
@@ -188,7 +201,53 @@ class Answering:
         if now >= stored.valid_until:
             return Answerable.EXPIRED
         first = as_tokyo(stored.requested_at).date()
-        return answerable(first, as_tokyo(now).date(), layouts, shipped_deadlines().validity_on(first))
+        return answerable(first, answering_day(stored, now), layouts, shipped_deadlines().validity_on(first))
+
+    def has_changed_hands(self, connection: Connection, stored: Stored) -> bool:
+        """Return whether the linkage code of *stored* was found to stand for another person since it came."""
+        return stored.link is not None and bool(self._office.linkage.ended(connection, {stored.link}))
+
+    def of_whom_it_is(self, connection: Connection, tenant: TenantId, stored: Sequence[Stored]) -> list[Stored]:
+        """Return *stored*, each of the person for whom its code stands now: a wrong link may have been put right.
+
+        Source: A1-019.
+        """
+        ended = self._office.linkage.ended(connection, {each.link for each in stored if each.link is not None})
+        return [
+            self._renewed(connection, tenant, each, each.link) if each.link is not None and each.link in ended else each
+            for each in stored
+        ]
+
+    def held(
+        self,
+        connection: Connection,
+        tenant: TenantId,
+        stored: Stored,
+        kept: Kept,
+        *,
+        address: AddressNumber,
+        now: datetime,
+    ) -> Found | Outcome:
+        """Return what is given by itself, or why it is not.
+
+        Bars come first, so that nothing at all is said of who is barred: not even that a layout has changed.
+        """
+        person, number = stored.person or b"", stored.information
+        store.hold_bars(connection)
+        bars = store.bars(connection, number, person)
+        if held := holding(bars, information=number, person=person, datasets=()):
+            return _deferred(held[0].cause, stored, now)
+        if not self._is_permitted(tenant, stored, kept):
+            return _deferred(Cause.NOT_PERMITTED, stored, now)
+        layouts = self._office.neighbours.masters.layouts(tenant, kept.information)
+        verdict = self.answerable(stored, layouts, now)
+        if verdict is not Answerable.YES:
+            reason = Reason.LAYOUT_CHANGED if verdict is Answerable.LAYOUT_CHANGED else Reason.OTHER
+            return Outcome(Event.REFUSE, Refusal(reason, now))
+        found = self.found(connection, tenant, stored, kept, address=address, today=answering_day(stored, now))
+        if held := holding(bars, information=number, person=person, datasets=found.datasets):
+            return _deferred(held[0].cause, stored, now)
+        return found if found.records else _deferred(Cause.NO_RECORD, stored, now)
 
     def provision(
         self,
@@ -245,8 +304,10 @@ class Answering:
         try:
             with stage(Stage.FETCH, incoming.tenant):
                 link, address = self._office.linkage.held_by(incoming.connection, incoming.tenant, permit.code)
-                begun = self._of_person(incoming, begun, link, address)
-                held = self._held(incoming, begun, kept, address)
+                begun = self._of_person(incoming.tenant, begun, link, address)
+                held = self.held(
+                    incoming.connection, incoming.tenant, begun, kept, address=address, now=incoming.at
+                )  # fmt: skip
             if not isinstance(held, Found):
                 return begun, held
             told = self.provision(
@@ -260,46 +321,37 @@ class Answering:
                 raise
             return begun, _deferred(Cause.FAULT, begun, incoming.at)
 
-    def _held(self, incoming: Incoming, begun: Stored, kept: Kept, address: AddressNumber) -> Found | Outcome:
-        """Return what is given by itself, or why it is not.
-
-        Bars come first, so that nothing at all is said of who is barred: not even that a layout has changed.
-        """
-        connection, tenant, now = incoming.connection, incoming.tenant, incoming.at
-        person, number = begun.person or b"", begun.information
-        store.hold_bars(connection)
-        bars = store.bars(connection, number, person)
-        if held := holding(bars, information=number, person=person, datasets=()):
-            return _deferred(held[0].cause, begun, now)
-        if not self._is_permitted(incoming, kept):
-            return _deferred(Cause.NOT_PERMITTED, begun, now)
-        layouts = self._office.neighbours.masters.layouts(tenant, kept.information)
-        verdict = self.answerable(begun, layouts, now)
-        if verdict is not Answerable.YES:
-            reason = Reason.LAYOUT_CHANGED if verdict is Answerable.LAYOUT_CHANGED else Reason.OTHER
-            return Outcome(Event.REFUSE, Refusal(reason, now))
-        found = self.found(connection, tenant, begun, kept, address=address, today=as_tokyo(now).date())
-        if held := holding(bars, information=number, person=person, datasets=found.datasets):
-            return _deferred(held[0].cause, begun, now)
-        return found if found.records else _deferred(Cause.NO_RECORD, begun, now)
-
-    def _is_permitted(self, incoming: Incoming, kept: Kept) -> bool:
+    def _is_permitted(self, tenant: TenantId, stored: Stored, kept: Kept) -> bool:
         """Return whether our own masters allow what the network has permitted: a second look at whoever made a mistake.
 
         Source: A0-159 (a permit for another item), A2-008.
         """
         return self._office.neighbours.masters.permits(
-            incoming.tenant,
-            inquirer=incoming.requested.inquirer,
+            tenant,
+            inquirer=stored.inquirer,
             affair=kept.affair,
             procedure=kept.procedure,
             provider=kept.provider,
             information=kept.information,
         )
 
-    def _of_person(self, incoming: Incoming, begun: Stored, link: UUID, address: AddressNumber) -> Stored:
-        seals = Seals(self._office.vault, incoming.tenant)
-        column = self._office.vault.column(incoming.tenant, PROVISION, ADDRESS)
+    def _renewed(self, connection: Connection, tenant: TenantId, stored: Stored, ended: UUID) -> Stored:
+        try:
+            link, address = self._office.linkage.now_held_by(connection, tenant, ended)
+        except CodeNotAcquired:
+            renewed = replace(stored, person=None, link=None, address=None)
+        else:
+            renewed = self._of_person(tenant, stored, link, address)
+            person, number = renewed.person or b"", stored.information
+            bars = holding(store.bars(connection, number, person), information=number, person=person, datasets=())
+            if bars and bars[0].cause is Cause.BARRED_PERSON:
+                renewed = replace(renewed, cause=Cause.BARRED_PERSON)
+        store.rename(connection, renewed)
+        return renewed
+
+    def _of_person(self, tenant: TenantId, begun: Stored, link: UUID, address: AddressNumber) -> Stored:
+        seals = Seals(self._office.vault, tenant)
+        column = self._office.vault.column(tenant, PROVISION, ADDRESS)
         return replace(
             begun, person=seals.person(address), link=link, address=column.seal(begun.id, address.encode())
         )  # fmt: skip
@@ -363,6 +415,16 @@ def parts(told: Provision | Deferral | Refusal) -> tuple[str, ...]:
     """Return what was given as it is stored: dataset, version and count."""
     counts = told.counts if isinstance(told, Provision) else ()
     return tuple(f"{dataset}/{version}/{count}" for dataset, version, count in counts)
+
+
+def answering_day(stored: Stored, now: datetime) -> date:
+    """Return the day (Asia/Tokyo) on which *stored* is answered at *now*.
+
+    An inquirer's clock may be ahead by as much as everybody's: what it asked in the first minute of a day is not
+    refused in the last one of the day before.
+    """
+    is_ahead = timedelta() < stored.requested_at - now <= MAX_AHEAD
+    return as_tokyo(stored.requested_at if is_ahead else now).date()
 
 
 def expected_on(now: datetime, valid_until: datetime) -> date | None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from chukan.platform.audit.rules import Detail
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import TenantId
+from chukan.platform.messages import text
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.formats.codes import (
     AddressNumber,
@@ -23,6 +24,7 @@ from chukan.tenants.middleserver.formats.codes import (
     information_code_of,
     information_number,
 )
+from chukan.tenants.middleserver.formats.individual_number import refuse_in
 from chukan.tenants.middleserver.linkage_codes.sealed import Seals
 from chukan.tenants.middleserver.provisions import store
 from chukan.tenants.middleserver.provisions.errors import BarReasonNeeded, BarUnknown, ScopeWrong
@@ -30,7 +32,7 @@ from chukan.tenants.middleserver.provisions.rules import AGAIN, Bar, BarKind
 from chukan.tenants.middleserver.provisions.store import StoredBar
 from chukan.tenants.middleserver.provisions.tables import ADDRESS, BAR
 from chukan.tenants.middleserver.provisions.trail import Caller, ProvisionAction
-from chukan.tenants.middleserver.transmission.outbox_store import mark_due, new_id
+from chukan.tenants.middleserver.transmission.outbox_store import mark_due
 
 #: Characters of a reason; it must not name the person.
 MOST_REASON = 500
@@ -72,10 +74,12 @@ class Bars:
     def bar(self, caller: Caller, scopes: Sequence[Scope], reason: str, *, now: datetime) -> int:
         """Have nothing answered by itself within *scopes*; return how many of them were not barred before.
 
-        When this returns, no automatic reply within them is given any more: those under way were waited for.
+        When this returns, no automatic reply within them is made any more: those under way were waited for. What was
+        answered before still leaves, also where sending is stopped meanwhile.
 
         Raises:
             BarReasonNeeded: *reason* is empty or too long.
+            IndividualNumberSuspected: it seems to hold an Individual Number.
         """
         return self._set(caller, BarKind.BAR, scopes, reason, now)[1]
 
@@ -85,6 +89,7 @@ class Bars:
         Raises:
             BarUnknown: one of them is not barred by it; nothing was lifted.
         """
+        wanted = self._bars(caller.tenant, BarKind.BAR, scopes)
         with caller.act(self._sessions, ProvisionAction.LIFT, f"tenant:{caller.tenant}", scopes=len(scopes)) as unit:
             store.change_bars(unit.connection)
             known = {
@@ -92,8 +97,7 @@ class Bars:
                 for each in store.in_force(unit.connection, BarKind.BAR)
                 if each.department == caller.department
             }
-            wanted = {self._bar(caller.tenant, BarKind.BAR, scope) for scope in scopes}
-            if wanted - known.keys():
+            if wanted.keys() - known.keys():
                 raise BarUnknown
             return store.lift(unit.connection, [known[bar] for bar in wanted], actor=caller.actor, at=now)
 
@@ -102,6 +106,7 @@ class Bars:
 
         Raises:
             BarReasonNeeded: *reason* is empty or too long.
+            IndividualNumberSuspected: it seems to hold an Individual Number.
 
         Source: A1-021.
         """
@@ -117,11 +122,11 @@ class Bars:
         """
         with caller.act(self._sessions, ProvisionAction.LIFT_RESTRICTION, f"restriction:{act}") as unit:
             store.change_bars(unit.connection)
-            ids = [each.id for each in store.in_force(unit.connection, BarKind.RESTRICTION) if each.act == act]
-            if not ids:
+            lifted = store.lift_act(unit.connection, act, actor=caller.actor, at=now)
+            if not lifted:
                 raise BarUnknown
             mark_due(unit.connection, AGAIN)
-            return store.lift(unit.connection, ids, actor=caller.actor, at=now)
+            return lifted
 
     def in_force(self, tenant: TenantId, kind: BarKind | None = None) -> list[BarInForce]:
         """Return what is barred and restricted, oldest first; the persons among it are named."""
@@ -136,43 +141,49 @@ class Bars:
     ) -> tuple[UUID, int]:
         if not scopes or not 0 < len(reason) <= MOST_REASON:
             raise BarReasonNeeded(limit=MOST_REASON)
+        refuse_in(reason, field=text("Reason"))
         act, action = uuid4(), ProvisionAction.BAR if kind is BarKind.BAR else ProvisionAction.RESTRICT
         persons = sum(scope.address is not None for scope in scopes)
         told: dict[str, Detail] = {"scopes": len(scopes), "persons": persons, "reason": reason}
+        # Answers wait for as long as bars change: what takes its time is done before.
+        fresh = self._bars(caller.tenant, kind, scopes)
         with caller.act(self._sessions, action, f"restriction:{act}", **told) as unit:
             store.change_bars(unit.connection)
             # A restriction holds until its own act is lifted, whatever others there are.
             before = store.in_force(unit.connection, kind) if kind is BarKind.BAR else []
             known = {each.bar for each in before if each.department == caller.department}
-            fresh = {self._bar(caller.tenant, kind, scope): scope for scope in scopes}
-            added = [(bar, scope) for bar, scope in fresh.items() if bar not in known]
+            added = {bar: scope for bar, scope in fresh.items() if bar not in known}
             common: dict[str, object] = {"act": act, "department": caller.department, "reason": reason}
             common |= {"set_by": caller.actor, "set_at": now}
-            for bar, scope in added:
-                self._add(unit.connection, caller.tenant, bar, scope, common)
+            self._add(unit.connection, caller.tenant, added, common)
             unit.note(set=len(added))
         return act, len(added)
 
-    def _bar(self, tenant: TenantId, kind: BarKind, scope: Scope) -> Bar:
-        person = Seals(self._vault, tenant).person(scope.address) if scope.address else None
-        information = information_number(scope.information) if scope.information else None
-        return Bar(kind, information, scope.dataset, person)
+    def _bars(self, tenant: TenantId, kind: BarKind, scopes: Sequence[Scope]) -> dict[Bar, Scope]:
+        seals, found = Seals(self._vault, tenant), {}
+        for scope in scopes:
+            person = seals.person(scope.address) if scope.address else None
+            information = information_number(scope.information) if scope.information else None
+            found[Bar(kind, information, scope.dataset, person)] = scope
+        return found
 
     def _add(
-        self, connection: Connection, tenant: TenantId, bar: Bar, scope: Scope, common: Mapping[str, object]
+        self, connection: Connection, tenant: TenantId, added: Mapping[Bar, Scope], common: Mapping[str, object]
     ) -> None:
-        id_ = new_id(connection)
-        column = self._vault.column(tenant, BAR, ADDRESS)
-        values = {
-            **common,
-            "id": id_,
-            "kind": bar.kind.value,
-            "information": bar.information,
-            "dataset": int(bar.dataset) if bar.dataset else None,
-            "person": bar.person,
-            "address": column.seal(id_, scope.address.encode()) if scope.address else None,
-        }
-        store.add_bar(connection, values)
+        column, rows = self._vault.column(tenant, BAR, ADDRESS), []
+        for id_, (bar, scope) in zip(store.new_ids(connection, len(added)), added.items(), strict=True):
+            rows.append(
+                {
+                    **common,
+                    "id": id_,
+                    "kind": bar.kind.value,
+                    "information": bar.information,
+                    "dataset": int(bar.dataset) if bar.dataset else None,
+                    "person": bar.person,
+                    "address": column.seal(id_, scope.address.encode()) if scope.address else None,
+                }
+            )
+        store.add_bars(connection, rows)
 
     def _opened(self, tenant: TenantId, stored: StoredBar) -> BarInForce:
         bar, address = stored.bar, None

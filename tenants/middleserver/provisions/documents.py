@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
@@ -127,9 +127,8 @@ class Given:
     @classmethod
     def of(cls, copy: Copy, excluded: Iterable[tuple[str, str]]) -> Given:
         """Return what is given of *copy*: no item of *excluded* (dataset and code), and none that has no value."""
-        left_out = {item for dataset, item in excluded if dataset == copy.dataset}
-        items = tuple((item.code, item.value) for item in copy.items if item.value and item.code not in left_out)
-        return cls(
+        items = tuple((item.code, item.value) for item in copy.items if item.value)
+        made = cls(
             copy.dataset,
             copy.version,
             copy.key,
@@ -139,6 +138,12 @@ class Given:
             copy.region,
             items,
         )
+        return made.without(excluded)
+
+    def without(self, excluded: Iterable[tuple[str, str]]) -> Given:
+        """Return it without the items of *excluded* (dataset and code)."""
+        left_out = {item for dataset, item in excluded if dataset == self.dataset}
+        return replace(self, items=tuple(item for item in self.items if item[0] not in left_out))
 
 
 @dataclass(frozen=True)

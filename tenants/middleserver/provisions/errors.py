@@ -33,6 +33,15 @@ class ProvisionNotAllowed(ChukanError):
     hint = mark("Refuse it, or wait until the inquirer has taken it back and asked again.")
 
 
+class ProvisionPersonChanged(ChukanError):
+    """A wrong link was put right since the request was looked at: it is about somebody else."""
+
+    code = "provisions.person_changed"
+    failure = Failure.CONFLICT
+    message = mark("The linkage code of the request {serial} stands for another person by now.")
+    hint = mark("Look at the list of requests that wait again: it names the person.")
+
+
 class NothingToProvide(ChukanError):
     """Nothing is registered for the person that this request asks for."""
 

@@ -13,15 +13,18 @@ from sqlalchemy import Connection
 
 from chukan.platform.clock import as_tokyo
 from chukan.platform.database.tenant_sessions import TenantSessions
+from chukan.platform.errors import ChukanError
 from chukan.platform.identifiers import TenantId
+from chukan.platform.logs import get_logger
 from chukan.platform.messages import mark, text
 from chukan.platform.service_hours.deadlines import Answerable
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.formats.codes import AddressNumber, InformationCode
+from chukan.tenants.middleserver.formats.individual_number import refuse_in
 from chukan.tenants.middleserver.provision_records.rules import Key, Side
 from chukan.tenants.middleserver.provision_records.service import went_on
 from chukan.tenants.middleserver.provisions import decisions, store
-from chukan.tenants.middleserver.provisions.answering import Answering, Outcome, parts
+from chukan.tenants.middleserver.provisions.answering import Answering, Found, Outcome, answering_day, parts
 from chukan.tenants.middleserver.provisions.bars import MOST_REASON
 from chukan.tenants.middleserver.provisions.decisions import (
     Decision,
@@ -38,6 +41,7 @@ from chukan.tenants.middleserver.provisions.errors import (
     NothingToProvide,
     ProvisionNotAllowed,
     ProvisionNotWaiting,
+    ProvisionPersonChanged,
     ProvisionUnknown,
 )
 from chukan.tenants.middleserver.provisions.ports import MastersInForce
@@ -46,7 +50,6 @@ from chukan.tenants.middleserver.provisions.rules import (
     Event,
     Reason,
     State,
-    holding,
     linked_datasets,
     told_state,
 )
@@ -55,6 +58,7 @@ from chukan.tenants.middleserver.provisions.tables import ADDRESS, PROVISION, RE
 from chukan.tenants.middleserver.provisions.trail import Caller, ProvisionAction
 
 _DAY = timedelta(days=1)
+_log = get_logger(__name__)
 _NOT_ALLOWED = {
     Answerable.EXPIRED: mark("its term is over"),
     Answerable.LAYOUT_CHANGED: mark("the layout has changed retroactively since"),
@@ -102,7 +106,9 @@ class Staff:
     def pending(self, caller: Caller, *, limit: int = 1000) -> list[Waiting]:
         """Return what waits for staff, that whose term ends first first; that it was read is recorded."""
         with caller.act(self._sessions, ProvisionAction.PENDING, f"tenant:{caller.tenant}") as unit:
-            found = store.waiting(unit.connection, limit=limit)
+            found = self._answering.of_whom_it_is(
+                unit.connection, caller.tenant, store.waiting(unit.connection, limit=limit)
+            )  # fmt: skip
             unit.note(count=len(found))
         return [self._waiting(caller.tenant, each) for each in found]
 
@@ -114,6 +120,7 @@ class Staff:
         Raises:
             ProvisionUnknown: there is none; or several, and no *inquirer* is named.
             ProvisionNotWaiting: it waits no more.
+            ProvisionPersonChanged: its linkage code stands for another person since it was listed.
             ProvisionNotAllowed: it may not be answered with information any more; refuse it. Source: A0-030, A1-014.
             NothingToProvide: nothing is registered for the person.
             TemporaryInputRefused: a record does not follow its layout.
@@ -144,38 +151,60 @@ class Staff:
     def again(self, caller: Caller, *, now: datetime) -> int:
         """Answer what a restriction held back, which has been lifted; return how many were answered.
 
-        Each in a transaction of its own, under the same rules as when it came.
+        Each in a transaction of its own, under the same rules as when it came; one that fails is left to staff, and
+        keeps no other one waiting.
 
         Source: A1-021.
         """
-        with self._sessions.connection(caller.tenant) as connection:
-            held = store.waiting(connection, cause=Cause.RESTRICTED)
-        return sum(self._again(caller, each, now) for each in held)
+        count, last = 0, None
+        while held := self._held_back(caller.tenant, last):
+            count += sum(self._again_or_not(caller, each, now) for each in held)
+            last = held[-1]
+        return count
 
     # -- how -----------------------------------------------------------------------------------------
+
+    def _held_back(self, tenant: TenantId, last: Stored | None) -> Sequence[Stored]:
+        with self._sessions.connection(tenant) as connection:
+            return store.waiting(connection, cause=Cause.RESTRICTED, after=last)
+
+    def _again_or_not(self, caller: Caller, seen: Stored, now: datetime) -> bool:
+        try:
+            return self._again(caller, seen, now)
+        except ChukanError as error:
+            if error.retryable:
+                raise
+            _log.error("provisions.again_failed", organisation=caller.tenant, exc_info=error)
+        with self._sessions.begin(caller.tenant) as connection:
+            if (found := store.lock(connection, seen.serial, seen.inquirer)) is not None:
+                store.move(connection, found, Event.DEFER, cause=Cause.FAULT.value)
+        return False
 
     def _again(self, caller: Caller, seen: Stored, now: datetime) -> bool:
         tenant = caller.tenant
         with caller.act(self._sessions, ProvisionAction.DECIDE, f"provision:{seen.serial}", decision="again") as unit:
             unit.note(inquirer=seen.inquirer)
             found = store.lock(unit.connection, seen.serial, seen.inquirer)
-            if found is None or found.state is not State.DEFERRED or found.request is None or found.person is None:
-                return False
+            if found is None or (found.state, found.cause) != (State.DEFERRED, Cause.RESTRICTED):
+                return False  # somebody was faster
+            (found,) = self._answering.of_whom_it_is(unit.connection, tenant, [found])
             case = Case(unit.connection, tenant, found, self._kept(tenant, found), now)
-            store.hold_bars(unit.connection)
-            bars = store.bars(unit.connection, found.information, found.person)
-            if self._verdict(case) is not Answerable.YES:
-                return False
-            records = self._registered(case)
-            datasets = {record.dataset for record in records}
-            held = holding(bars, information=found.information, person=found.person, datasets=datasets)
-            if held or not records:
-                cause = held[0].cause if held else Cause.NO_RECORD
-                store.move(unit.connection, found, Event.DEFER, cause=cause.value)
-                unit.note(cause=cause.value)
-                return False
-            self._carry_out(case, self._answer(case, records), actor=caller.actor)
-            return True
+            held = self._held_now(case)
+            if isinstance(held, Found):
+                self._carry_out(case, self._answer(case, held.records), actor=caller.actor)
+            elif held.event is Event.DEFER:
+                store.move(unit.connection, found, Event.DEFER, cause=held.cause.value if held.cause else None)
+                unit.note(cause=held.cause.value if held.cause else None)
+            elif now < found.valid_until:
+                self._carry_out(case, held, actor=caller.actor)
+            return isinstance(held, Found)
+
+    def _held_now(self, case: Case) -> Found | Outcome:
+        found, now = case.stored, case.now
+        if found.address is None:
+            return Outcome(Event.DEFER, Deferral(Reason.STAFF_DECISION, found.expected_on), Cause.NO_RECORD)
+        address = self.address_of(case.tenant, found)
+        return self._answering.held(case.connection, case.tenant, found, case.kept, address=address, now=now)
 
     def _decided(self, case_: Case, decision: Decision) -> Outcome:
         match decision:
@@ -199,28 +228,31 @@ class Staff:
         verdict = self._verdict(case)
         if verdict is not Answerable.YES:
             raise _not_allowed(case, verdict)
+        if self._answering.has_changed_hands(case.connection, case.stored):
+            raise ProvisionPersonChanged(serial=case.stored.serial)
         if not case.kept.kid or case.stored.address is None:
             raise NothingToProvide(serial=case.stored.serial)
         if isinstance(decision, ProvideRecords):
-            code, first, today = (
-                case.kept.information,
-                as_tokyo(case.stored.requested_at).date(),
-                as_tokyo(case.now).date(),
-            )
-            layouts = self._masters.layouts(case.tenant, code)
-            terms = InputTerms(code, layouts, linked_datasets(layouts, first, today), first)
-            return decisions.judged(decision.records, terms, self.address_of(case.tenant, case.stored))
+            return self._temporary(case, decision)
         records = self._registered(case)
         if not records:
             raise NothingToProvide(serial=case.stored.serial)
         return records
+
+    def _temporary(self, case: Case, decision: ProvideRecords) -> Sequence[Given]:
+        """Return what was put in, if it follows its layout; what is excluded is left out of it as well (A0-095)."""
+        code, first = InformationCode(case.kept.information), as_tokyo(case.stored.requested_at).date()
+        today, layouts = answering_day(case.stored, case.now), self._masters.layouts(case.tenant, case.kept.information)
+        terms = InputTerms(code, layouts, linked_datasets(layouts, first, today), first)
+        records = decisions.judged(decision.records, terms, self.address_of(case.tenant, case.stored))
+        return self._answering.without_excluded(case.connection, case.tenant, code, records, today)
 
     def _verdict(self, case: Case) -> Answerable:
         layouts = self._masters.layouts(case.tenant, case.kept.information)
         return self._answering.answerable(case.stored, layouts, case.now)
 
     def _registered(self, case: Case) -> Sequence[Given]:
-        address, today = self.address_of(case.tenant, case.stored), as_tokyo(case.now).date()
+        address, today = self.address_of(case.tenant, case.stored), answering_day(case.stored, case.now)
         found = self._answering.found(
             case.connection, case.tenant, case.stored, case.kept, address=address, today=today
         )
@@ -287,6 +319,7 @@ def key_of(found: Stored) -> Key:
 def _require_short(told: str) -> None:
     if len(told) > MOST_REASON:
         raise BarReasonNeeded(limit=MOST_REASON)
+    refuse_in(told, field=text("Reason"))
 
 
 def _require_day(day: date, found: Stored, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, CursorResult, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, CursorResult, Row, delete, func, insert, select, text, tuple_, update
 
 from chukan.tenants.middleserver.provisions.rules import (
     TRANSITIONS,
@@ -111,6 +111,7 @@ _LOCK_CONVERSATION = text(
     order by c.id for update of c
     """
 )
+_NEW_IDS = text("select uuidv7() from generate_series(1, :count)")
 _HOLD = text("lock table provision_bar in share mode")
 _CHANGE = text("lock table provision_bar in share row exclusive mode")
 _BARS = text(
@@ -210,12 +211,24 @@ def settle(connection: Connection, provision: UUID) -> None:
     connection.execute(update(ProvisionRow).where(ProvisionRow.id == provision).values(request=None))
 
 
-def waiting(connection: Connection, *, cause: Cause | None = None, limit: int = 1000) -> Sequence[Stored]:
-    """Return what waits for staff, that which ends first first."""
+def rename(connection: Connection, renewed: Stored) -> None:
+    """Write down whom a provision that waits is about, and why it waits."""
+    row = ProvisionRow
+    change = update(row).where(row.id == renewed.id, row.state == State.DEFERRED.value)
+    whose = {"person": renewed.person, "link": renewed.link, "address": renewed.address}
+    connection.execute(change.values(**whose, cause=renewed.cause.value if renewed.cause else None))
+
+
+def waiting(
+    connection: Connection, *, cause: Cause | None = None, after: Stored | None = None, limit: int = 1000
+) -> Sequence[Stored]:
+    """Return what waits for staff, that which ends first first; only what comes behind *after*."""
     row = ProvisionRow
     query = select(row.__table__).where(row.state == State.DEFERRED.value)
     if cause is not None:
         query = query.where(row.cause == cause.value)
+    if after is not None:
+        query = query.where(tuple_(row.valid_until, row.id) > (after.valid_until, after.id))
     return [_stored(each) for each in connection.execute(query.order_by(row.valid_until, row.id).limit(limit))]
 
 
@@ -348,9 +361,15 @@ def bars(connection: Connection, information: int, person: bytes) -> list[Bar]:
     return [_bar(row.kind, row.information, row.dataset, row.person) for row in rows]
 
 
-def add_bar(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Insert a bar."""
-    connection.execute(insert(ProvisionBarRow).values(**values))
+def new_ids(connection: Connection, count: int) -> Sequence[UUID]:
+    """Return so many new ids, in their order."""
+    return connection.execute(_NEW_IDS, {"count": count}).scalars().all()
+
+
+def add_bars(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert bars, many at once."""
+    if rows:
+        connection.execute(insert(ProvisionBarRow), list(rows))
 
 
 def in_force(connection: Connection, kind: BarKind | None = None) -> list[StoredBar]:
@@ -378,6 +397,14 @@ def lift(connection: Connection, ids: Collection[UUID], *, actor: str, at: datet
     """Lift these bars; return how many were in force."""
     row = ProvisionBarRow
     change = update(row).where(row.id.in_(ids), row.lifted_at.is_(None)).values(lifted_by=actor, lifted_at=at)
+    return cast("CursorResult[Any]", connection.execute(change)).rowcount
+
+
+def lift_act(connection: Connection, act: UUID, *, actor: str, at: datetime) -> int:
+    """Lift all that the restriction *act* set; return how many were in force."""
+    row = ProvisionBarRow
+    mine = (row.act == act, row.kind == BarKind.RESTRICTION.value, row.lifted_at.is_(None))
+    change = update(row).where(*mine).values(lifted_by=actor, lifted_at=at)
     return cast("CursorResult[Any]", connection.execute(change)).rowcount
 
 

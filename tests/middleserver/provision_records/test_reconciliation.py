@@ -14,6 +14,7 @@ from chukan.platform.audit.actor import Actor
 from chukan.platform.clock import as_tokyo
 from chukan.platform.component import Health
 from chukan.platform.database.roles import ProcessKind
+from chukan.tenants.middleserver.formats.errors import IndividualNumberSuspected
 from chukan.tenants.middleserver.formats.messages import MessageHeader, MessageMode, add, new_message, render
 from chukan.tenants.middleserver.provision_records import store
 from chukan.tenants.middleserver.provision_records.checks import judge
@@ -47,6 +48,8 @@ class NetworkRecords:
     broken: set[str] = field(default_factory=set)
     page: int = 2000
     institution: str | None = None
+    mode: MessageMode = MessageMode.PRODUCTION
+    late: timedelta = timedelta()
     asked: list[tuple[str, date, date, str]] = field(default_factory=list)
     now: datetime | None = None
 
@@ -63,11 +66,11 @@ class NetworkRecords:
             and institution == (fact.provider if fact.side is Side.PROVIDER else fact.inquirer)
         ]
         begin = int(after or 0)
-        header = MessageHeader(uuid4(), LIST, MessageMode.PRODUCTION, NETWORK_SYSTEM, PLATFORM_SYSTEM)
+        header = MessageHeader(uuid4(), LIST, self.mode, NETWORK_SYSTEM, PLATFORM_SYSTEM)
         root = new_message("RecordList", header)
         add(root, "Institution", self.institution or institution)
         add(root, "From", first.isoformat())
-        add(root, "To", last.isoformat())
+        add(root, "To", (last + self.late).isoformat())
         if begin + self.page < len(found):
             add(root, "More", str(begin + self.page))
         for fact in found[begin : begin + self.page]:
@@ -217,12 +220,33 @@ def test_an_operator_closes_a_case_and_it_opens_again_if_it_still_differs(night:
     night.alter("delete from provision_record")
     night.run()
     (case,) = night.reconciliation.cases()
+    with pytest.raises(IndividualNumberSuspected):
+        close_case(night.actor, case.id, reason="123456789018", now=night.tomorrow)
     close_case(night.actor, case.id, reason="looked into", now=night.tomorrow)
     assert night.cases() == []
     with pytest.raises(CaseNotOpen):
         close_case(night.actor, case.id, reason="again", now=night.tomorrow)
     assert night.run(night.tomorrow + timedelta(days=1)).opened == 1
     assert len(night.reconciliation.cases(open_only=False)) == 2
+
+
+def test_a_case_is_looked_at_until_both_agree_however_old_it_is(night: Night) -> None:
+    night.alter("update provision_record set result = 'refused'")
+    night.run()
+    much_later = night.tomorrow + timedelta(days=60)
+    assert night.run(much_later).differing == 1, "its day is long past"
+    night.alter("update provision_record set result = 'provided'")
+    assert night.run(much_later + timedelta(days=1)) == Reconciled(compared=1, differing=0, opened=0, closed=1)
+    night.network.asked.clear()
+    night.run(much_later + timedelta(days=2))
+    assert min(first for _, first, *_ in night.network.asked) > as_tokyo(night.fact.requested_at).date()
+
+
+def test_after_nights_that_were_missed_nothing_is_left_out(night: Night) -> None:
+    """An inquiry was last open a month after the last comparison, and the network was away for twenty nights."""
+    night.run()
+    night.alter("update provision_record set result = 'expired'")
+    assert night.run(night.tomorrow + timedelta(days=51)).opened == 1
 
 
 def test_a_long_list_is_asked_for_page_by_page(night: Night) -> None:
@@ -237,13 +261,17 @@ def test_a_long_list_is_asked_for_page_by_page(night: Night) -> None:
     assert [after for *_, after in night.network.asked if after] == ["2", "4"]
 
 
-@pytest.mark.parametrize("fault", ["stranger", "institution", "old"])
+@pytest.mark.parametrize("fault", ["stranger", "institution", "old", "days", "test"])
 def test_a_list_that_the_network_did_not_sign_for_this_is_refused_and_changes_nothing(night: Night, fault: str) -> None:
     night.network.facts = []
     if fault == "stranger":
         night.network.key = SigningKey("s" * 32, night.provider.inquirer.key)
     elif fault == "institution":
         night.network.institution = INQUIRER
+    elif fault == "days":
+        night.network.late = timedelta(days=1)
+    elif fault == "test":
+        night.network.mode = MessageMode.TEST
     now = night.tomorrow
     night.network.now = now - timedelta(days=2) if fault == "old" else now
     with pytest.raises(RecordListRefused):

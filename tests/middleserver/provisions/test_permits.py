@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from chukan.tenants.middleserver.formats.codes import tokyo_day_begins
 from chukan.tenants.middleserver.formats.messages import MessageMode
@@ -15,7 +19,10 @@ from chukan.tenants.middleserver.provision_records.rules import Result
 from chukan.tenants.middleserver.provisions.decisions import Provide
 from chukan.tenants.middleserver.provisions.errors import ProvisionNotWaiting
 from chukan.tenants.middleserver.provisions.rules import State
-from chukan.tenants.middleserver.security.jose import SigningKey
+from chukan.tenants.middleserver.security.certificates.x509 import kid_of
+from chukan.tenants.middleserver.security.jose import SigningKey, payload_of, sign
+from chukan.tenants.middleserver.security.permits import PERMIT
+from chukan.tenants.middleserver.transmission.rules import NETWORK
 from support.copies import right_row
 from support.provisions import Permitted, Provider, code_of, new_serial
 
@@ -59,6 +66,48 @@ def _other_certificate(_provider: Provider) -> Permitted:
     return Permitted(kid="0" * 32)
 
 
+def _another_s_certificate(provider: Provider) -> Permitted:
+    """The permit names it rightly, but it is another institution's."""
+    return _enclosed(provider, provider.wire.place.network.certificate(provider.inquirer.key.public_key(), "9" * 16))
+
+
+def _ended_certificate(provider: Provider) -> Permitted:
+    network = provider.wire.place.network
+    begun, network.now = network.now, network.now.replace(year=network.now.year - network.years)
+    pem = network.certificate(provider.inquirer.key.public_key(), provider.inquirer.institution)
+    network.now = begun
+    return _enclosed(provider, pem)
+
+
+def _enclosed(provider: Provider, pem: str) -> Permitted:
+    provider.inquirer.pem = pem
+    return Permitted(kid=kid_of(x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)))
+
+
+def _other_id(provider: Provider) -> Permitted:
+    """It names itself otherwise than its message does."""
+
+    def changed(token: bytes) -> bytes:
+        document = re.sub(rb"(?<=<PermitID>)[^<]+", str(uuid4()).encode(), payload_of(token))
+        headers = {"from": NETWORK, "to": provider.organisation.institution}
+        return sign(document, provider.wire.network.key, type=PERMIT, now=provider.now, headers=headers)
+
+    return Permitted(change=changed)
+
+
+def _test_mode(provider: Provider) -> Permitted:
+    made = provider.permit(1, "T" * 20, provider.now, Permitted(), MessageMode.TEST)
+    mode = re.search(rb"<MSGMode>[^<]+</MSGMode>", payload_of(made))
+    assert mode is not None
+
+    def changed(token: bytes) -> bytes:
+        document = re.sub(rb"<MSGMode>[^<]+</MSGMode>", mode.group(), payload_of(token))
+        headers = {"from": NETWORK, "to": provider.organisation.institution}
+        return sign(document, provider.wire.network.key, type=PERMIT, now=provider.now, headers=headers)
+
+    return Permitted(change=changed)
+
+
 FORGED = [
     (_stranger, "signature"),
     (_unknown_key, "signature"),
@@ -68,6 +117,10 @@ FORGED = [
     (_other_serial, "request"),
     (_expired, "expired"),
     (_other_certificate, "certificate"),
+    (_another_s_certificate, "certificate"),
+    (_ended_certificate, "certificate"),
+    (_other_id, "form"),
+    (_test_mode, "form"),
 ]
 
 

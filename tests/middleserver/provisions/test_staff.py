@@ -221,8 +221,11 @@ def test_a_cancellation_that_crossed_the_answer_is_right_for_the_record(provider
 
 
 def test_the_end_of_another_request_is_refused(provider: Provider, barred: str) -> None:
+    right = provider.permits[barred]
     provider.permits[barred] = uuid4()
     assert provider.end(barred, "cancelled", provider.now)["Reason"] == "content"
+    provider.permits[barred], provider.convs[barred] = right, uuid4()
+    assert provider.end(barred, "cancelled", provider.now, seq=1)["Reason"] == "content", "in another conversation"
     assert provider.stored(barred).state is State.DEFERRED
 
 
