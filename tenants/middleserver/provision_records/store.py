@@ -24,6 +24,7 @@ from chukan.tenants.middleserver.provision_records.rules import (
     to_second,
 )
 from chukan.tenants.middleserver.provision_records.tables import ProvisionRecordRow
+from chukan.tenants.middleserver.transmission.exchange_hours import ExchangeHourRow
 
 #: One statement for all that is ever written: what is fixed is written once, how it ended may follow.
 _WRITE = text(
@@ -80,7 +81,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Open:
-    """What the check asks: open cases, at how many organisations, the oldest, and the oldest comparison."""
+    """What the check asks: open cases, at how many organisations, the oldest, and since when one was not compared."""
 
     cases: int
     organisations: int
@@ -256,11 +257,15 @@ def standing(connection: Connection) -> Open:
             func.clock_timestamp().label("now"),
         ).where(case.closed_at.is_(None))
     ).one()
-    oldest = connection.execute(
-        select(func.min(row.reconciled_at))
-        .join(Tenant, Tenant.id == row.tenant)
-        .where(Tenant.state == TenantState.ACTIVE.value)
-    ).scalar_one()
+    is_active = Tenant.state == TenantState.ACTIVE.value
+    reconciled = select(func.min(row.reconciled_at)).join(Tenant, Tenant.id == row.tenant).where(is_active)
+    # Who was never compared has been waiting for it since its first inquiry.
+    began = (
+        select(func.min(ExchangeHourRow.hour))
+        .join(Tenant, Tenant.id == ExchangeHourRow.tenant)
+        .where(is_active, ~select(row.tenant).where(row.tenant == ExchangeHourRow.tenant).exists())
+    )
+    oldest = connection.execute(select(func.least(reconciled.scalar_subquery(), began.scalar_subquery()))).scalar_one()
     return Open(counted.cases, counted.organisations, counted.oldest, oldest, counted.now)
 
 

@@ -125,7 +125,7 @@ def cases() -> ResponseReturnValue:
         query=request.args,
         order=Order("opened"),
         filters=filters,
-        empty=mark("The three parties' records agree."),
+        empty=mark("No comparison has left a case."),
     )
     if (file := listing.csv()) is not None:
         return file

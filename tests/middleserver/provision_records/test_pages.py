@@ -57,7 +57,7 @@ def test_nobody_sees_or_closes_a_case_without_the_permission(provider: Provider,
 @pytest.mark.usefixtures("provider")
 def test_an_empty_list_is_whole(visited: Visited) -> None:
     visited.enter(READ)
-    assert "三者の記録は一致しています" in whole(visited, "/reconciliation")
+    assert "該当する案件はありません" in whole(visited, "/reconciliation")
     assert visited.get(f"/reconciliation/{uuid4()}").status_code == 404
     assert visited.get("/reconciliation?show=what").status_code == 422
 

@@ -319,6 +319,18 @@ def test_a_record_keeps_what_it_said_first_and_only_how_it_ended_follows(night: 
     )  # fmt: skip
 
 
+def test_an_organisation_that_exchanges_and_was_never_compared_is_noticed(night: Night) -> None:
+    place, tenant = night.provider.wire.place, night.provider.tenant
+    count = "insert into platform.exchange_hour values (%s, 'provider', %s, 'provided', 1) returning 1"
+    first = night.tomorrow.replace(minute=0, second=0, microsecond=0)
+    place.ask(count, tenant, first - timedelta(hours=49))
+    assert night.verdict() is Health.GREEN
+    place.ask(count, tenant, first - timedelta(hours=51))
+    assert night.verdict() is Health.RED
+    night.run()
+    assert night.verdict() is Health.GREEN
+
+
 # -- the check ---------------------------------------------------------------------------------------
 
 STANDING = Open(0, 0, None, NOW - timedelta(hours=50), NOW)
