@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # One worker more than cores, since many tests wait, but not more than four: each starts a PostgreSQL of its own. The
 # tests of a module stay together, so that what they share is made once.
 WORKERS := $(shell cores=$$(nproc); echo $$(( cores < 3 ? cores + 1 : 4 )))
+# Hundreds of tests start programs, each of which would otherwise compile the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 test: export TMPDIR := $(shell scripts/test-folder)
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder
 

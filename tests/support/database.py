@@ -19,7 +19,7 @@ from chukan.platform.database.engines import address, process_engine
 from chukan.platform.database.hardening import revoke_connections
 from chukan.platform.database.memory_credentials import MemoryCredentials
 from chukan.platform.database.roles import ProcessKind, RoleNames
-from chukan.platform.database.secrets import new_password, process_password
+from chukan.platform.database.secrets import new_password, password_verifier, process_password
 from chukan.platform.database.setup import initialise
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.database.tenants import Placement, TenantTable, create_table, create_tenant
@@ -37,14 +37,14 @@ SECRETS = TenantTable(
 
 
 @contextmanager
-def running_cluster() -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
+def running_cluster(*, max_connections: int = 400) -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
     """Run an embedded cluster with an initialised template database, in a folder of its own."""
     home = Path(tempfile.mkdtemp(prefix="chukan-test-"))
     home.chmod(0o755)
     settings = DatabaseSettings(
         name=TEMPLATE,
         secrets_directory=home / "secrets",
-        embedded=EmbeddedSettings(directory=home / "postgresql", max_connections=400, shared_buffers_mb=64),
+        embedded=EmbeddedSettings(directory=home / "postgresql", max_connections=max_connections, shared_buffers_mb=64),
     )
     cluster = EmbeddedCluster(settings.embedded)
     try:
@@ -53,6 +53,7 @@ def running_cluster() -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
                 # The tests kill processes, never the machine: what the operating system holds is safe.
                 superuser.execute("alter system set fsync = off")
                 superuser.execute("select pg_reload_conf()")
+                _hash_cheaply(superuser)
             initialise(cluster.superuser_conninfo(), settings)
             with psycopg.connect(cluster.superuser_conninfo(), autocommit=True) as superuser:
                 superuser.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(TEMPLATE)))
@@ -138,13 +139,24 @@ def fresh_database(cluster: EmbeddedCluster, settings: DatabaseSettings) -> Iter
             yield database
         finally:
             database.close()
-            tenants = _tenant_roles(database)
+            tenants = _tenant_roles(superuser, name, names)
             superuser.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
             for role in tenants:
                 superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
 
 
-def _tenant_roles(database: Database) -> list[str]:
-    with database.superuser() as superuser:
-        rows = superuser.execute("select role from platform.tenant where role in (select rolname from pg_roles)")
-        return [row[0] for row in rows]
+def _hash_cheaply(superuser: psycopg.Connection) -> None:
+    """Let the superuser log in as fast as the product's own log-ins do: thousands of times, with a random password."""
+    verifier = password_verifier(superuser, superuser.info.user, superuser.info.password)
+    superuser.execute(sql.SQL("alter role current_user password {}").format(sql.Literal(verifier)))
+
+
+def _tenant_roles(superuser: psycopg.Connection, database: str, names: RoleNames) -> list[str]:
+    """Return the log-ins of the tenants in *database*, asked from outside: to go in costs more than all the rest."""
+    rows = superuser.execute(
+        "select distinct rolname from pg_shdepend join pg_roles on refobjid = pg_roles.oid"
+        " where refclassid = 'pg_authid'::regclass and dbid = (select oid from pg_database where datname = %s)"
+        " and starts_with(rolname, %s)",
+        (database, names.tenant("")),
+    ).fetchall()
+    return [row[0] for row in rows]

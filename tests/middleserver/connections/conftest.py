@@ -10,6 +10,7 @@ from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.settings import DatabaseSettings
 from support.database import fresh_database
 from support.gateway import NOW, Caller, Entrance
+from support.served_gateway import Served, served_gateway
 from support.vault import file_safe
 
 
@@ -21,6 +22,17 @@ def gateway(
         entrance = Entrance(file_safe(database, tmp_path_factory.mktemp("keys")))
         yield entrance
         entrance.close()
+
+
+@pytest.fixture(scope="module")
+def served(
+    cluster: tuple[EmbeddedCluster, DatabaseSettings], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A gateway behind its real front."""
+    with fresh_database(*cluster) as database:
+        folder, run = tmp_path_factory.mktemp("gateway"), tmp_path_factory.mktemp("run")
+        with served_gateway(database, folder, run) as served:
+            yield served
 
 
 @pytest.fixture

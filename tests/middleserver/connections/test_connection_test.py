@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import html5lib
@@ -25,9 +20,6 @@ from typing_extensions import override
 
 from chukan import cli
 from chukan.platform.clock import SystemClock
-from chukan.platform.database.embedded import EmbeddedCluster
-from chukan.platform.settings import DatabaseSettings
-from chukan.platform.settings.model import GatewaySettings
 from chukan.tenants.middleserver.connections.connection_test import own_messages
 from chukan.tenants.middleserver.connections.connection_test.bench import Bench, run
 from chukan.tenants.middleserver.connections.connection_test.certificates import Files
@@ -37,14 +29,10 @@ from chukan.tenants.middleserver.connections.connection_test.rules import Datase
 from chukan.tenants.middleserver.connections.connection_test.service import STEPS
 from chukan.tenants.middleserver.connections.connection_test.steps_connection import CONNECTION
 from chukan.tenants.middleserver.connections.rules import Allowed
-from support.database import fresh_database
-from support.gateway import DEPARTMENT, SYSTEM, Authority, Caller, Card, Entrance
-from support.jobs import until
-from support.program import chukan, started
-from support.vault import file_safe
+from support.gateway import DEPARTMENT, SYSTEM, Authority, Card
+from support.program import chukan
+from support.served_gateway import LONG_AGO, Served, free_port
 
-#: The real front compares with the real time.
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 #: An invented organisation whose region is that of the tests' masters, and one whose region is not.
 ORGANISATION, ELSEWHERE = "132101", "131016"
 #: A number that belongs to production; invented.
@@ -52,79 +40,26 @@ STRANGER = "000000123456789"
 SAMPLES = Path(__file__).parents[3] / "docs/interfaces/samples"
 
 
-@dataclass(frozen=True)
-class Served:
-    """A gateway that is being served, and what a vendor was given."""
-
-    entrance: Entrance
-    authority: Authority
-    folder: Path
-    port: int
-
-    def caller(self, allowed: frozenset[Allowed] = frozenset(Allowed)) -> Caller:
-        card = self.authority.issue(f"system-{os.urandom(4).hex()}", days=20_000)
-        return self.entrance.caller(card=card, allowed=allowed)
-
-    def words(self, card: Card, **changes: str) -> list[str]:
-        """Return the command of a vendor with *card*."""
-        file = card.written(self.folder, card.fingerprint[:16])
-        options = {
-            "gateway": f"https://localhost:{self.port}",
-            "certificate": str(file),
-            "key": str(file),
-            "ca": str(self.folder / "ca.pem"),
-            "organisation": ORGANISATION,
-            "department": DEPARTMENT,
-            "system": SYSTEM,
-            "dataset": "TM00000000000002/0101/4",
-            **changes,
-        }
-        return [
-            "connection-test",
-            "--json",
-            *(word for name, value in options.items() for word in (f"--{name}", value)),
-        ]
+def command(served: Served, card: Card, **changes: str) -> list[str]:
+    """Return the command of a vendor with *card*."""
+    return command_at(served.port, served.folder, card, **changes)
 
 
-@pytest.fixture(scope="module")
-def served(
-    cluster: tuple[EmbeddedCluster, DatabaseSettings], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("gateway")
-    authority = Authority("Clients", now=LONG_AGO)
-    host = authority.issue("localhost", days=20_000).written(folder, "host")
-    (folder / "ca.pem").write_bytes(Card(authority.certificate, authority.key).pem)
-    with fresh_database(*cluster) as database:
-        entrance = Entrance(file_safe(database, folder))
-        gateway = GatewaySettings(
-            port=free_port(), probe_port=free_port(), certificate_file=host, private_key_file=host,
-            client_ca_file=folder / "ca.pem", runtime_directory=Path(tmp_path_factory.mktemp("run")), threads=4,
-        )  # fmt: skip
-        settings = entrance.settings.model_copy(update={"gateway": gateway})
-        program = Path(__file__).with_name("serve_gateway.py")
-        process = started(program, settings.model_dump_json(), output=folder / "output")
-        try:
-            until(lambda: is_up(gateway.probe_port), seconds=60)
-            yield Served(entrance, authority, folder, gateway.port)
-        finally:
-            process.terminate()
-            process.wait(30)
-            entrance.close()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def is_up(port: int) -> bool:
-    try:
-        with closing(HTTPConnection("127.0.0.1", port, timeout=15)) as connection:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200
-    except OSError:
-        return False
+def command_at(port: int, folder: Path, card: Card, **changes: str) -> list[str]:
+    """Return the command of a vendor with *card* whose files are in *folder*."""
+    file = card.written(folder, card.fingerprint[:16])
+    options = {
+        "gateway": f"https://localhost:{port}",
+        "certificate": str(file),
+        "key": str(file),
+        "ca": str(folder / "ca.pem"),
+        "organisation": ORGANISATION,
+        "department": DEPARTMENT,
+        "system": SYSTEM,
+        "dataset": "TM00000000000002/0101/4",
+        **changes,
+    }
+    return ["connection-test", "--json", *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
 def report_of(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 1) -> dict[str, Any]:
@@ -154,7 +89,7 @@ def test_a_right_system_passes_every_step_with_nothing_but_the_command_line(serv
     for sample in SAMPLES.iterdir():
         (messages / sample.name).write_text(of_test_mode(sample), "utf-8")
     page = tmp_path / "report.html"
-    words = served.words(caller.card, messages=str(messages), report=str(page))
+    words = command(served, caller.card, messages=str(messages), report=str(page))
     ended = chukan(*words, environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
     report = json.loads(ended.stdout)
     wrong = [each for each in report["steps"] if each["outcome"] != "pass"]
@@ -177,7 +112,7 @@ def test_a_system_that_is_registered_for_less_is_tested_for_that(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = served.caller(frozenset({Allowed.PROVISIONS})).card
-    found = outcomes(report_of(served.words(card), capsys, 0))
+    found = outcomes(report_of(command(served, card), capsys, 0))
     done = {"files", "tls", "registered", "sender", "provision-waiting", "provision-decision", "provision-bars"}
     assert {step for step, outcome in found.items() if outcome == "pass" and not step.startswith("refused")} == done
     assert found["refused-schema"] == found["refused-person"] == found["refused-provision"] == "pass"
@@ -198,7 +133,7 @@ def test_certificates_that_are_not_taken_are_told_apart(served: Served, capsys: 
     expired = served.authority.issue("expired", days=300)
     told = {}
     for name, card in {"stranger": stranger, "nobody": nobody, "expired": expired}.items():
-        report = report_of(served.words(card), capsys)
+        report = report_of(command(served, card), capsys)
         told[name] = [each["error"] for step in report["steps"] for each in step["findings"]]
         assert all(each["outcome"] == "skip" for each in report["steps"][3:])
     assert told == {
@@ -213,14 +148,14 @@ def test_a_certificate_of_another_organisation_or_department_is_named(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = served.caller(frozenset({Allowed.UPLOADS})).card
-    report = report_of(served.words(card, organisation=ELSEWHERE), capsys)
+    report = report_of(command(served, card, organisation=ELSEWHERE), capsys)
     step, finding = first_failure(report)
     assert (step, finding["error"], finding["side"]) == ("copies-register", "region", "vendor")
     assert ELSEWHERE in finding["what"]
     # It says so once: what builds on it is not tried.
     assert report["counts"]["fail"] == 1
     for option, field in (("department", "RequestSourceUnitCode"), ("system", "SourceSystemID")):
-        step, finding = first_failure(report_of(served.words(card, **{option: "A999999999"}), capsys))
+        step, finding = first_failure(report_of(command(served, card, **{option: "A999999999"}), capsys))
         assert (step, finding["error"], finding["element"]) == ("sender", "connections.sender_mismatch", field)
 
 
@@ -237,7 +172,7 @@ def test_a_line_that_does_not_come_about_is_explained(
         "line.name": {"gateway": "https://gateway.invalid"},
     }
     for error, change in changes.items():
-        step, finding = first_failure(report_of(served.words(card, **change), capsys))
+        step, finding = first_failure(report_of(command(served, card, **change), capsys))
         assert (step, finding["error"]) == ("tls", error)
 
 
@@ -245,7 +180,7 @@ def test_a_key_that_does_not_fit_is_found_before_anything_is_sent(
     served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = served.authority.issue("other", days=20_000).written(served.folder, "other")
-    report = report_of(served.words(served.caller().card, key=str(key)), capsys)
+    report = report_of(command(served, served.caller().card, key=str(key)), capsys)
     step, finding = first_failure(report)
     assert (step, finding["file"]) == ("files", "other.pem")
     assert set(outcomes(report).values()) == {"fail", "skip"}
@@ -261,7 +196,7 @@ def test_a_key_that_does_not_fit_is_found_before_anything_is_sent(
 def test_options_that_cannot_be_right_are_refused_before_anything_is_sent(
     served: Served, capsys: pytest.CaptureFixture[str], change: dict[str, str]
 ) -> None:
-    report = report_of(served.words(served.authority.issue("nobody", days=20_000), **change), capsys, 2)
+    report = report_of(command(served, served.authority.issue("nobody", days=20_000), **change), capsys, 2)
     assert report["error"] == "command_line.misused"
 
 
@@ -391,7 +326,7 @@ class StandIn(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def wrong_gateway(tmp_path: Path) -> Iterator[Served]:
+def wrong_gateway(tmp_path: Path) -> Iterator[tuple[int, Authority]]:
     authority = Authority("Clients", now=LONG_AGO)
     (tmp_path / "ca.pem").write_bytes(Card(authority.certificate, authority.key).pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -400,8 +335,7 @@ def wrong_gateway(tmp_path: Path) -> Iterator[Served]:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
-        # It has no database: only its address and its files are asked for.
-        yield Served(cast("Entrance", None), authority, tmp_path, server.server_port)
+        yield server.server_port, authority
         server.shutdown()
         thread.join(10)
 
@@ -427,13 +361,15 @@ WRONG: Sequence[tuple[Callable[[bytes], bytes], Sequence[tuple[str, str, str]]]]
 @pytest.mark.parametrize(("answer", "wrong"), WRONG)
 @pytest.mark.usefixtures("english")
 def test_an_answer_that_is_not_as_documented_is_named(
-    wrong_gateway: Served,
+    wrong_gateway: tuple[int, Authority],
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     answer: Callable[[bytes], bytes],
     wrong: Sequence[tuple[str, str, str]],
 ) -> None:
     StandIn.answer = staticmethod(answer)
-    report = report_of(wrong_gateway.words(wrong_gateway.authority.issue("system", days=20_000)), capsys)
+    port, authority = wrong_gateway
+    report = report_of(command_at(port, tmp_path, authority.issue("system", days=20_000)), capsys)
     for step, element, what in wrong:
         (finding, *_) = findings(report, step)
         assert finding["side"] == "platform"
