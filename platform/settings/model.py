@@ -39,7 +39,13 @@ class EmbeddedSettings(Section):
         default=0, ge=0, le=65535, description="TCP port on 127.0.0.1; 0 listens on the Unix socket only."
     )
     run_as: str = Field(default="nobody", description="System user that runs the server when the program is root.")
-    max_connections: int = Field(default=300, ge=20, le=5000, description="Connection limit of the server.")
+    max_connections: int = Field(
+        default=1_400,
+        ge=20,
+        le=5000,
+        description="Connection limit of the server: tenant_sessions.max_open for the gateway and for each of four "
+        "jobs that a worker runs at the same time, and some under the processes' own log-ins.",
+    )
     max_locks_per_transaction: int = Field(
         default=1024,
         ge=64,
@@ -52,11 +58,17 @@ class EmbeddedSettings(Section):
 class TenantSessionSettings(Section):
     """The bounds of a process's connections under the tenants' own log-ins."""
 
-    max_open: int = Field(default=64, ge=1, le=2000, description="Connections open at once in one process.")
+    max_open: int = Field(
+        default=250,
+        ge=1,
+        le=2000,
+        description="Connections open at once in one process, or in one job of a worker. Where more tenants than this "
+        "exchange within max_idle_seconds, connections are opened over and over.",
+    )
     max_per_tenant: int = Field(
         default=4, ge=1, le=100, description="Connections of one tenant open at once in one process."
     )
-    max_idle_seconds: float = Field(default=60, gt=0, description="An idle connection is closed after this long.")
+    max_idle_seconds: float = Field(default=300, gt=0, description="An idle connection is closed after this long.")
     max_age_seconds: float = Field(default=3600, gt=0, description="A connection is replaced after this long.")
     max_backend_mb: float = Field(
         default=64,
@@ -64,7 +76,7 @@ class TenantSessionSettings(Section):
         description="A connection whose server process holds more memory than this (MiB) is replaced.",
     )
     max_total_mb: float = Field(
-        default=512,
+        default=1_024,
         gt=0,
         description="Idle connections are closed until all backends together hold less than this (MiB).",
     )

@@ -33,7 +33,7 @@ from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.identifiers import TenantId
 from chukan.platform.settings import EmbeddedSettings, NetworkSettings, Settings, VaultSettings
-from chukan.platform.settings.model import GatewaySettings, LogSettings, TenantSessionSettings
+from chukan.platform.settings.model import GatewaySettings, LogSettings
 from chukan.tenants.middleserver.connections.rules import Allowed
 from chukan.tenants.middleserver.connections.service import Application, Systems
 from chukan.tenants.middleserver.duplicate_copies.rules import FileForm
@@ -65,8 +65,8 @@ SINGLE, LIST = "IF_SKI_10712_R01", "IF_SKI_10723_R01"
 _QUICK = ("--business-day-seconds", "0.01", "--redelivery-seconds", "0.5", "--redelivery-longest-seconds", "2")
 _SECONDS = 120
 _NAMED = frozenset({"112101", "131130"})
-#: Connections under tenants' log-ins in one process: four of them share a server of two hundred.
-_OPEN = 40
+#: As shipped: each process keeps connections to all organisations that are measured.
+_CONNECTIONS = EmbeddedSettings().max_connections
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class _Frugal(Database):
 def exchange(count: int) -> Iterator[Exchange]:
     """Lend an exchange of *count* organisations, all of whose parts run."""
     with ExitStack() as stack:
-        running = stack.enter_context(flushing_cluster())
+        running = stack.enter_context(flushing_cluster(max_connections=_CONNECTIONS))
         made_for = stack.enter_context(fresh_database(*running))
         database = _Frugal(made_for.cluster, made_for.settings)
         stack.callback(database.close)
@@ -354,7 +354,6 @@ def _settings(safe: Safe, folder: Path, network: RunningNetwork, clients: Author
         update={
             "url": f"postgresql:///{database.settings.name}?host={database.cluster.sockets}",
             "embedded": EmbeddedSettings(),
-            "tenant_sessions": TenantSessionSettings(max_open=_OPEN),
         }
     )
     return Settings(

@@ -58,9 +58,9 @@ def one_column_and_index(table: str) -> tuple[str, str]:
 
 
 @contextmanager
-def flushing_cluster() -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
+def flushing_cluster(*, max_connections: int = 400) -> Iterator[tuple[EmbeddedCluster, DatabaseSettings]]:
     """Run a cluster of its own that flushes every commit, as in production."""
-    with running_cluster() as running:
+    with running_cluster(max_connections=max_connections) as running:
         with psycopg.connect(running[0].superuser_conninfo(), autocommit=True) as superuser:
             superuser.execute("alter system set fsync = on")
             superuser.execute("select pg_reload_conf()")

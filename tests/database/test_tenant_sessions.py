@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import func, text
+from sqlalchemy import event, func, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -26,6 +26,7 @@ from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.secrets import new_password, process_password, set_password
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import PLATFORM, TenantId
+from chukan.platform.settings import DatabaseSettings
 from support.database import Database
 
 BACKEND = text("select pg_backend_pid()")
@@ -263,6 +264,44 @@ def test_a_rotated_password_is_asked_for_once_more(database: Database) -> None:
     assert _backend(sessions, tenant.tenant)
     assert source.forgotten == 1
     sessions.close()
+
+
+def test_where_a_tenant_lives_is_asked_once_a_minute(database: Database) -> None:
+    seconds = [0.0]
+    sessions, tenant = _timed(database, seconds, max_open=1), database.create_tenant().tenant
+    other = database.create_tenant().tenant
+    asked: list[str] = []
+    event.listen(sessions.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    for each in (tenant, other, tenant, other):
+        _backend(sessions, each)
+    placements = [query for query in asked if "platform.tenant" in query]
+    assert (sessions.statistics().opened, len(placements)) == (4, 2)
+    seconds[0] = 61
+    _backend(sessions, tenant)
+    assert len([query for query in asked if "platform.tenant" in query]) == 3
+
+
+def test_a_tenant_that_is_gone_is_not_remembered(database: Database) -> None:
+    placement = database.create_tenant()
+    sessions = database.sessions(max_open=1)
+    _backend(sessions, placement.tenant)
+    _backend(sessions, database.create_tenant().tenant)
+    with database.superuser() as superuser:
+        superuser.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(placement.schema)))
+        superuser.execute("delete from platform.tenant where id = %s", (placement.tenant,))
+        superuser.execute(sql.SQL("drop owned by {}").format(sql.Identifier(placement.role)))
+        superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(placement.role)))
+    with pytest.raises(TenantUnknown):
+        _backend(sessions, placement.tenant)
+
+
+def test_the_shipped_bounds_fit_the_shipped_server() -> None:
+    """The gateway and four jobs of a worker at once, with a hundred and fifty connections left over."""
+    settings = DatabaseSettings()
+    bounds = settings.tenant_sessions
+    assert 5 * bounds.max_open + 150 <= settings.embedded.max_connections
+    # A backend that has served holds about three MiB.
+    assert 3 * bounds.max_open <= bounds.max_total_mb
 
 
 class _Stale:

@@ -94,7 +94,7 @@ class Working:
 
     def relay(self, where: str, tenant: str) -> None:
         if where == "looked":
-            outbox_store.claim = die  # type: ignore[assignment]
+            outbox_store.claim = die
         sender = Sender(
             actor=self.actor,
             sessions=self.sessions,

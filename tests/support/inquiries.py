@@ -90,13 +90,19 @@ class FixedHours:
     closes: datetime | None = None
     #: Before this instant it was closed.
     opened_at: datetime | None = None
+    #: Closed from the first instant on, and before the second.
+    outage: tuple[datetime, datetime] | None = None
 
     def closed(self, _tenant: TenantId, _service: Service, now: datetime) -> Closed | None:
+        if self.outage is not None and self.outage[0] <= now < self.outage[1]:
+            return Closed(Reason.OUTAGE, self.outage[1])
         if self.opened_at is not None and now < self.opened_at:
             return Closed(Reason.HOURS, self.opened_at)
         return self.state
 
-    def closes_at(self, _tenant: TenantId, _service: Service, _now: datetime) -> datetime | None:
+    def closes_at(self, _tenant: TenantId, _service: Service, now: datetime) -> datetime | None:
+        if self.outage is not None and now < self.outage[0]:
+            return self.outage[0]
         return self.closes
 
 

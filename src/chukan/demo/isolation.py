@@ -108,7 +108,8 @@ def _system() -> Iterator[_System]:
     settings = Settings(
         environment=Environment.DEMO,
         database=DatabaseSettings(
-            secrets_directory=home / "secrets", embedded=EmbeddedSettings(directory=home / "postgresql")
+            secrets_directory=home / "secrets",
+            embedded=EmbeddedSettings(directory=home / "postgresql", max_connections=400),
         ),
         vault=VaultSettings(key_file=home / "secrets" / "wrapping-keys.json"),
         audit=AuditSettings(sink_directory=home / "audit"),

@@ -230,7 +230,8 @@ def _folder_errors(home: Path) -> Iterator[None]:
 
 
 def _embedded(system: Path) -> EmbeddedSettings:
-    return EmbeddedSettings(directory=system / "postgresql")
+    # Few organisations ask for few connections, and each costs memory before it is made.
+    return EmbeddedSettings(directory=system / "postgresql", max_connections=400)
 
 
 def _make(system: Path) -> None:

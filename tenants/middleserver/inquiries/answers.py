@@ -27,6 +27,7 @@ from chukan.tenants.middleserver.inquiries.rules import (
     TRANSITIONS,
     InquiryEvent,
     InquiryState,
+    Kind,
     Result,
     ResultShape,
     expires_at,
@@ -128,6 +129,7 @@ class Answers:
             store.keep_answer(connection, found.id, signed=sealed, kid=answer.kid, at=received.at)
         store.move(connection, found, after, **values)
         store.note(connection, [store.event(found.id, event, after, received.actor, told.reason)])
+        _leave_line(connection, found)
         # That it was deferred is recorded also while it is being taken back: the network records it, too.
         recorded = InquiryState.DEFERRED if event is InquiryEvent.DEFER else after
         now_stands = replace(found, state=recorded, ended_at=told.at)
@@ -149,6 +151,7 @@ class Answers:
         at = to_the_second(store.database_now(connection))
         store.move(connection, found, after, reason=reason, ended_at=at)
         store.note(connection, [store.event(found.id, event, after, _RELAY, reason)])
+        _leave_line(connection, found)
         institution = self._institutions.of(settled.tenant, at)
         record(connection, settled.tenant, institution, replace(found, state=after, ended_at=at), at)
 
@@ -162,6 +165,12 @@ class Answers:
         store.note(
             connection, [store.event(found.id, InquiryEvent.KEEP, after, _RELAY, settled.reason.value)]
         )  # fmt: skip
+
+
+def _leave_line(connection: Connection, found: Inquiry) -> None:
+    """Let the next one of all lists leave in its place."""
+    if found.kind is Kind.BULK:
+        store.list_ended(connection, found.id)
 
 
 def _read(received: Received) -> _Told:

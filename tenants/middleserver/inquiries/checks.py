@@ -13,8 +13,15 @@ LATE = timedelta(minutes=10)
 
 
 def judge_pace(overview: PaceOverview) -> CheckResult:
-    """Return the verdict of ``inquiries-pace``: red when inquiries whose turn has come stay for so long."""
+    """Return the verdict of ``inquiries-pace``: red when inquiries whose turn has come stay for so long.
+
+    Amber while answers come: lists of more organisations wait than are answered, and each has its turn.
+    """
     if overview.oldest_due is not None and overview.measured_at - overview.oldest_due > LATE:
+        if overview.answered:
+            return CheckResult(
+                Health.AMBER, text("Lists of so many organisations wait that each one's turn comes seldom.")
+            )  # fmt: skip
         minutes = LATE // timedelta(minutes=1)
         return CheckResult(
             Health.RED, text("Nobody lets inquiries leave: some have been due for {n} minutes.", n=minutes)

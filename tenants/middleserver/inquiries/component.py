@@ -16,12 +16,14 @@ from chukan.tenants.middleserver.inquiries.desk import inquiries_of
 from chukan.tenants.middleserver.inquiries.projections import pace_overview
 from chukan.tenants.middleserver.inquiries.releasing import PACE
 from chukan.tenants.middleserver.inquiries.retention import forget_all
-from chukan.tenants.middleserver.inquiries.work import count_hours, end_due, pace_due
+from chukan.tenants.middleserver.inquiries.work import count_hours, end_due, keep_pace
 from chukan.tenants.middleserver.transmission.desk import at_job
 
 _EXPIRY, _HOURS, _RETENTION = "inquiries-expiry", "inquiries-count", "inquiries-retention"
 _TIMEOUT = timedelta(seconds=10)
 _PACE_EVERY = timedelta(seconds=5)
+#: Between the last look of a run and the next run.
+_ROOM_SECONDS = 1.0
 _COUNT_EVERY = timedelta(minutes=1)
 #: After midnight, when days have ended; and before people come, should the night have failed.
 _DAILY = At((time(0, 10), time(7, 10)))
@@ -34,7 +36,7 @@ def component(settings: Callable[[], Settings]) -> Component:
 
     def pace(_now: datetime) -> None:
         with at_job(settings(), PACE) as desk:
-            pace_due(inquiries_of(desk), SystemClock().now)
+            keep_pace(inquiries_of(desk), SystemClock().now, _PACE_EVERY.total_seconds() - _ROOM_SECONDS)
 
     def end(_now: datetime) -> None:
         with at_job(settings(), _EXPIRY) as desk:

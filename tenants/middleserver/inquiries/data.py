@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chukan.tenants.limits.data import shipped_limits
 from chukan.tenants.limits.inquiries import inquiry_terms_on
 from chukan.tenants.middleserver.inquiries.errors import InquiryDataMalformed
-from chukan.tenants.middleserver.inquiries.pacing import Pacing
+from chukan.tenants.middleserver.inquiries.pacing import Pacing, Together
 
 DATA_FILE = "inquiries.toml"
 _Positive = Annotated[int, Field(gt=0)]
@@ -40,6 +40,13 @@ class _Pacing(_Data):
     when_closed: WhenClosed
 
 
+class _Together(_Data):
+    line_seconds: Annotated[float, Field(gt=0, le=60)]
+    silent_seconds: Annotated[float, Field(ge=1, le=600)]
+    least: _Positive
+    most: _Positive
+
+
 class _Expiry(_Data):
     notice_business_days: _Positive
     grace_hours: Annotated[int, Field(ge=0)]
@@ -54,6 +61,7 @@ class InquiryData(_Data):
     """What the file says."""
 
     pacing: _Pacing
+    together: _Together
     expiry: _Expiry
     retention: Annotated[tuple[_Retention, ...], Field(min_length=1)]
 
@@ -70,6 +78,17 @@ class InquiryData(_Data):
             window_share=stated.window_share,
             portion=stated.portion,
             settle_minutes=stated.settle_minutes,
+        )
+
+    @property
+    def of_all_lists(self) -> Together:
+        """The ceiling of what lists of all organisations have under way together."""
+        stated = self.together
+        return Together(
+            line=timedelta(seconds=stated.line_seconds),
+            least=stated.least,
+            most=max(stated.least, stated.most),
+            silent=timedelta(seconds=stated.silent_seconds),
         )
 
     def answers_kept(self, day: date) -> timedelta:

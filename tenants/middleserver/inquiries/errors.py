@@ -107,6 +107,11 @@ class TooManyInquiries(ChukanError):
     message = mark("A request holds at most {limit} inquiries, and at least one.")
     hint = mark("Split it. The next part may follow at once: the platform lets them go one after the other.")
 
+    def __init__(self, *, limit: int) -> None:
+        """Refuse a request that holds none, or more than *limit*."""
+        super().__init__(limit=limit)
+        self.most = limit
+
 
 class NotBeforeClose(ChukanError):
     """The list would not end before the service closes."""

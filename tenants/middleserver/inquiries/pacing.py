@@ -7,6 +7,9 @@ that lists are never starved, the counter may use most of an hour's ceiling and 
 
 An hour is any sixty minutes. Counted is by begun minutes, which errs to the safe side alone.
 
+What lists of all organisations have under way together is bounded as well, by what is answered lately: the answers of
+a counter stand in one line with theirs at the network and at the providers, and nobody there knows who waits.
+
 Source: A0-040, A0-057 to A0-060, A0-085, A0-097; rules C33 to C43; decision 29.
 """
 
@@ -26,6 +29,8 @@ _THOUSAND = 1_000
 #: A forecast looks no further than this: beyond, nothing of a day is left.
 _HORIZON = 24 * 60
 _UNBOUNDED = 1 << 40
+#: Such a part of the ceiling is worth a look.
+_WORTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,31 @@ class Pacing:
     def reserve(self) -> int:
         """What an hour keeps for lists, whatever is asked at the counters."""
         return self.most_per_hour - self.most_window
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The ceiling of what lists of all organisations have under way: left, and neither answered, deferred nor refused.
+
+    It follows the rate of answers: no more is under way than is answered in ``line``, but always ``least``, and
+    never more than ``most``. What has been without an answer for ``silent`` stands in no line any more. Rates are
+    those of the last ``silent``.
+    """
+
+    line: timedelta
+    least: int
+    most: int
+    silent: timedelta
+
+    def ceiling(self, answered: int) -> int:
+        """Return how many may be under way, *answered* within the last ``silent``."""
+        return min(self.most, max(self.least, int(answered * (self.line / self.silent))))
+
+    def room(self, under_way: int, answered: int) -> int:
+        """Return how many may leave now: none until a quarter of the ceiling is free, so that a look is worth it."""
+        ceiling = self.ceiling(answered)
+        free = ceiling - under_way
+        return free if free > 0 and _WORTH * free >= ceiling else 0
 
 
 @dataclass(frozen=True, slots=True)

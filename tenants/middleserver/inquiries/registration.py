@@ -40,7 +40,7 @@ from chukan.tenants.middleserver.inquiries.errors import (
 )
 from chukan.tenants.middleserver.inquiries.pacing import Forecast, Spent, forecast, window_room
 from chukan.tenants.middleserver.inquiries.ports import Going, Hours, MastersInForce, People
-from chukan.tenants.middleserver.inquiries.releasing import PACE, Releasing
+from chukan.tenants.middleserver.inquiries.releasing import COUNTERS, PACE, Releasing
 from chukan.tenants.middleserver.inquiries.rules import (
     MOST_ROWS,
     Asked,
@@ -255,7 +255,8 @@ class Registration:
                 institution=wish.institution, now=wish.now, actor=wish.caller.actor, moved=True,
             )  # fmt: skip
         else:
-            mark_due(connection, PACE, wish.begins if wish.begins > wish.now else None)
+            kind = COUNTERS if wish.kind is Kind.WINDOW else PACE
+            mark_due(connection, kind, wish.begins if wish.begins > wish.now else None)
         serials = tuple(each.serial for each in found)
         ends = (end.best, end.worst) if end is not None else (None, None)
         left_now = tuple(each.id for each in found) if goes else ()
@@ -278,16 +279,19 @@ class Registration:
             ahead=waiting.bulk + waiting.in_hand,
             rows=len(wish.asked),
             recent=recent,
-            begins=wish.begins + self._late(wish),
+            begins=self._lists_from(wish),
             closes=wish.closes,
         )
         if not end.ends_before(wish.closes):
             raise NotBeforeClose(rows=len(wish.asked), most=min(end.most, MOST_ROWS))
         return end
 
-    def _late(self, wish: _Wish) -> timedelta:
-        """Return by how much a list that is held begins after the opening at the latest."""
-        return timedelta(minutes=self._data.pacing.opening_minutes) if wish.begins > wish.now else timedelta(0)
+    def _lists_from(self, wish: _Wish) -> datetime:
+        """Return when a list begins to leave: now, or at the organisation's own time after the opening."""
+        if wish.begins > wish.now:
+            # Of an opening to come, the latest time.
+            return wish.begins + timedelta(minutes=self._data.pacing.opening_minutes)
+        return self._releasing.lists_from(wish.caller.tenant, wish.now) or wish.now
 
     def _inquiries(self, wish: _Wish, number: str, ids: Sequence[UUID], *, goes: bool) -> list[Inquiry]:
         seals = Seals(self._vault, wish.caller.tenant)

@@ -33,19 +33,43 @@ from chukan.tenants.middleserver.inquiries.trail import InquiryAction
 from chukan.tenants.middleserver.security.certificates.service import Keys
 from chukan.tenants.middleserver.transmission.service import Outbox, identity
 
-#: What ``platform.due`` calls inquiries that wait for their turn.
+#: What ``platform.due`` calls inquiries that wait for their turn; and those of counters, which no list holds back.
 PACE = "inquiries-pace"
+COUNTERS = "inquiries-counters"
 _GONE = "code_missing"
+#: A service does not open more often than this within the minutes in which lists begin.
+_MOST_OPENINGS = 16
 #: While nothing leaves although something waits, it is looked at again after so long.
 _IDLE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
 class Left:
-    """How many inquiries left, and when to look again (UTC); None: nothing waits."""
+    """How many inquiries left, and when to look again (UTC); None: nothing waits.
+
+    ``is_cut``: more of a list would have left, had there been room for it.
+    """
 
     count: int
     again_at: datetime | None
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Whether lists may leave now, and how many at most; None: as many as there are."""
+
+    lists: bool
+    most: int | None
+
+
+@dataclass(frozen=True)
+class _Mine:
+    """Whose turn it is, the list that goes on, and whether it had to leave some of its turn to others."""
+
+    turn: Turn
+    head: str | None = None
+    is_cut: bool = False
 
 
 class Institutions:
@@ -145,8 +169,10 @@ class Releasing:
             )  # fmt: skip
             record(connection, tenant, institution, replace(each, state=InquiryState.SENT, requested_at=at), now,
                    reception=each.reception)  # fmt: skip
-        windows = sum(each.kind is Kind.WINDOW for each, _ in found)
-        store.left(connection, now, window=windows, bulk=len(found) - windows)
+        lists = [each.id for each, _ in found if each.kind is Kind.BULK]
+        store.left(connection, now, window=len(found) - len(lists), bulk=len(lists))
+        if lists:
+            store.lists_left(connection, lists)
         store.note(
             connection,
             [store.event(each.id, InquiryEvent.RELEASE, InquiryState.SENT, actor) for each, _ in found],
@@ -154,50 +180,83 @@ class Releasing:
 
     # -- whose turn it is ----------------------------------------------------------------------------
 
-    def pace(self, tenant: TenantId, *, now: datetime, actor: str, request: str) -> Left:
-        """Let those leave whose turn it is; return how many, and when to look again.
+    def pace(self, tenant: TenantId, *, now: datetime, actor: str, request: str, most: int | None = None) -> Left:
+        """Let those leave whose turn it is, of lists no more than *most*; return how many, and when to look again.
+
+        With no room for lists at all it is looked again for counters alone.
 
         Source: A0-040 (none while data are stopped, and not all at once when it opens), A0-058, A0-097.
         """
         closed = self._hours.closed(tenant, Service.SYSTEM, now)
         if closed is not None:
             return Left(0, closed.next_opening or now + timedelta(hours=1))
-        pacing, warming = self.pacing(now), self._warming(tenant)
-        cold = self._hours.closed(tenant, Service.SYSTEM, now - warming)
-        is_warm = cold is None
+        pacing, lists_from = self.pacing(now), self.lists_from(tenant, now)
+        room = _Room(lists=lists_from is None, most=most)
         with self._sessions.begin(tenant) as connection:
-            mine, head = self._turn(connection, pacing, now, lists=is_warm)
-            if not (mine.window or mine.bulk):
-                if cold is not None and not store.waiting(connection, now, pacing.settle).window:
-                    return Left(0, (cold.next_opening or now) + warming)
-                return Left(0, self._again(connection, pacing, now))
+            mine = self._turn(connection, pacing, now, room)
+            if not (mine.turn.window or mine.turn.bulk):
+                if lists_from is not None and most != 0 and not store.waiting(connection, now, pacing.settle).window:
+                    return Left(0, lists_from)
+                return Left(0, self._again(connection, pacing, now, most, mine))
         act = AuditEntry(actor, InquiryAction.RELEASE, f"tenant:{tenant}", request)
         with audited(lambda: self._sessions.begin(tenant), act) as unit:
             store.lock_pace(unit.connection)
-            mine, head = self._turn(unit.connection, pacing, now, lists=is_warm)
-            found = [*store.next_queued(unit.connection, Kind.WINDOW, mine.window)] if mine.window else []
-            if mine.bulk and head is not None:
-                found += store.next_queued(unit.connection, Kind.BULK, mine.bulk, reception=head)
+            mine = self._turn(unit.connection, pacing, now, room)
+            found = self._next(unit.connection, mine)
             count = self.release(unit.connection, tenant, found, now=now, actor=actor)
             store.forget_pace(unit.connection, now)
             unit.note(released=count, refused=len(found) - count)
-            return Left(count, self._again(unit.connection, pacing, now))
+            return Left(count, self._again(unit.connection, pacing, now, most, mine), mine.is_cut)
 
-    def _turn(
-        self, connection: Connection, pacing: Pacing, now: datetime, *, lists: bool
-    ) -> tuple[Turn, str | None]:  # fmt: skip
+    def _turn(self, connection: Connection, pacing: Pacing, now: datetime, room: _Room) -> _Mine:
         spent = store.room(connection, now, ids=0).spent
         mine = turn(pacing, spent, store.waiting(connection, now, pacing.settle))
-        head = store.head_of_lists(connection) if mine.bulk and lists else None
+        head = store.head_of_lists(connection) if mine.bulk and room.lists and room.most != 0 else None
         if head is None:
-            return replace(mine, bulk=0), None
+            return _Mine(replace(mine, bulk=0))
         unanswered, last = store.unanswered_before(connection, head, now - pacing.settle)
-        return (mine, head) if may_begin(pacing, last, unanswered, now) else (replace(mine, bulk=0), None)
+        if not may_begin(pacing, last, unanswered, now):
+            return _Mine(replace(mine, bulk=0))
+        if room.most is None or mine.bulk <= room.most:
+            return _Mine(mine, head)
+        return _Mine(replace(mine, bulk=room.most), head, is_cut=True)
 
-    def _again(self, connection: Connection, pacing: Pacing, now: datetime) -> datetime | None:
+    @staticmethod
+    def _next(connection: Connection, mine: _Mine) -> Sequence[Inquiry]:
+        """Lock and return those whose turn it is, those of counters first."""
+        found: list[Inquiry] = []
+        if mine.turn.window:
+            found += store.next_queued(connection, Kind.WINDOW, mine.turn.window)
+        if mine.turn.bulk and mine.head is not None:
+            found += store.next_queued(connection, Kind.BULK, mine.turn.bulk, reception=mine.head)
+        return found
+
+    def _again(
+        self, connection: Connection, pacing: Pacing, now: datetime, most: int | None, mine: _Mine
+    ) -> datetime | None:  # fmt: skip
+        if mine.is_cut:
+            # Its turn comes again behind all others that wait by now, and that is by the clock of their marks.
+            return store.database_now(connection)
         spent = store.room(connection, now, ids=0).spent
-        at = look_again(pacing, spent, store.waiting(connection, now, pacing.settle), now)
+        waiting = store.waiting(connection, now, pacing.settle)
+        at = look_again(pacing, spent, replace(waiting, bulk=0) if most == 0 else waiting, now)
         return max(at, now + _IDLE) if at is not None and self._limited else at
+
+    def lists_from(self, tenant: TenantId, now: datetime) -> datetime | None:
+        """Return from when on (UTC) lists of *tenant* leave after the last opening; None: they may now.
+
+        The service is open to the organisation at *now*. However short it was closed: what waits at all organisations
+        does not leave at the same moment. Source: A0-040.
+        """
+        warming = self._warming(tenant)
+        at, opened = now - warming, None
+        for _ in range(_MOST_OPENINGS):
+            closed = self._hours.closed(tenant, Service.SYSTEM, at)
+            changes = self._hours.closes_at(tenant, Service.SYSTEM, at) if closed is None else closed.next_opening
+            if changes is None or not at < changes <= now:
+                break
+            at, opened = changes, opened if closed is None else changes
+        return None if opened is None else opened + warming
 
     def _warming(self, tenant: TenantId) -> timedelta:
         """Return how long after an opening the lists of *tenant* begin: each at its own time within the bound."""

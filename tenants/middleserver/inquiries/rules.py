@@ -10,7 +10,8 @@ An inquiry goes like this (W5)::
       └→ cancelled                   it had not left yet
 
 Invariant: an inquiry that has left ends once, in one of the four last states, by what the network says; only where
-the network stays silent beyond the thirty days and a grace, the platform says by itself that it is expired.
+the network stays silent beyond the thirty days and a grace, the platform says by itself that it is expired. If the
+network then does speak, its word holds: what was provided in time is not lost because it was long on its way.
 
 Source: A0-040, A0-153, A0-166, A1-015, A1-016.
 """
@@ -101,8 +102,9 @@ TRANSITIONS: Mapping[tuple[InquiryState, InquiryEvent], InquiryState] = MappingP
         (InquiryState.DEFERRED, InquiryEvent.ASK_CANCEL): InquiryState.CANCELLING,
         (InquiryState.CANCELLING, InquiryEvent.KEEP): InquiryState.SENT,
         **{(state, event): after for state in UNDER_WAY for event, after in _ENDS.items()},
-        # We had said so by ourselves; now the network says it.
-        (InquiryState.EXPIRED, InquiryEvent.EXPIRE): InquiryState.EXPIRED,
+        # We had said so by ourselves, for the network was silent; now it says what became of it, and that holds. An
+        # expiry that the network told has closed the conversation, so that nothing of it comes here.
+        **{(InquiryState.EXPIRED, event): after for event, after in _ENDS.items()},
     }
 )
 

@@ -24,6 +24,7 @@ from chukan.tenants.middleserver.inquiries.answers import Answers
 from chukan.tenants.middleserver.inquiries.data import InquiryData, shipped_data
 from chukan.tenants.middleserver.inquiries.documents import CANCELLATION, cancellation_document
 from chukan.tenants.middleserver.inquiries.errors import NothingToCancel, ReceptionUnknown
+from chukan.tenants.middleserver.inquiries.pacing import Together
 from chukan.tenants.middleserver.inquiries.people import LinkedPeople
 from chukan.tenants.middleserver.inquiries.ports import Going, Hours, MastersInForce
 from chukan.tenants.middleserver.inquiries.provided import Authority, ProvidedRecord, records_of
@@ -163,9 +164,14 @@ class Inquiries:
         """Return what is done with messages about inquiries."""
         return self._answers.features()
 
-    def pace(self, tenant: TenantId, *, now: datetime, actor: str, request: str) -> Left:
+    def pace(self, tenant: TenantId, *, now: datetime, actor: str, request: str, most: int | None = None) -> Left:
         """Let those leave whose turn it is; see ``Releasing.pace``."""
-        return self._releasing.pace(tenant, now=now, actor=actor, request=request)
+        return self._releasing.pace(tenant, now=now, actor=actor, request=request, most=most)
+
+    @property
+    def of_all_lists(self) -> Together:
+        """The ceiling of what lists of all organisations have under way."""
+        return self._data.of_all_lists
 
     # -- looking -------------------------------------------------------------------------------------
 

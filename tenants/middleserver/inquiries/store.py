@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import ARRAY, Connection, Row, Uuid, bindparam, delete, func, insert, or_, select, text, update
 
 from chukan.tenants.middleserver.inquiries.pacing import MINUTE, Spent, Waiting
 from chukan.tenants.middleserver.inquiries.rules import UNDER_WAY, InquiryEvent, InquiryState, Kind
@@ -147,6 +147,9 @@ _ADD_RECEPTION = text(
 _ADD_INQUIRY = insert(InquiryRow)
 _NOTE, _KEEP = insert(InquiryEventRow), insert(InquiryAnswerRow)
 _LOCKED = select(*_INQUIRY).where(InquiryRow.id == bindparam("inquiry")).with_for_update()
+# What lists of all organisations have under way is told in the shared schema, in the same transaction.
+_LISTS_LEFT = text("select platform_api.lists_left(:inquiries)").bindparams(bindparam("inquiries", type_=ARRAY(Uuid)))
+_LIST_ENDED = text("select platform_api.list_ended(:inquiry)")
 _RECEIVED = text("update inquiry set received_at = clock_timestamp() where id = :inquiry and received_at is null")
 
 # -- registering -------------------------------------------------------------------------------------
@@ -278,6 +281,16 @@ def release(connection: Connection, inquiries: Collection[UUID], requested_at: d
     """Move inquiries that are locked out of their queue."""
     change = update(InquiryRow).where(InquiryRow.id.in_(inquiries), InquiryRow.state == InquiryState.QUEUED.value)
     connection.execute(change.values(state=InquiryState.SENT.value, requested_at=requested_at))
+
+
+def lists_left(connection: Connection, inquiries: Collection[UUID]) -> None:
+    """Tell that inquiries of a list leave: they are under way from the commit on."""
+    connection.execute(_LISTS_LEFT, {"inquiries": list(inquiries)})
+
+
+def list_ended(connection: Connection, inquiry: UUID) -> None:
+    """Tell that an inquiry of a list is under way no more: it is answered, deferred or refused."""
+    connection.execute(_LIST_ENDED, {"inquiry": inquiry})
 
 
 def move(connection: Connection, found: Inquiry, to: InquiryState, **values: Any) -> bool:

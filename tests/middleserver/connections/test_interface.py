@@ -1,4 +1,4 @@
-"""The interface document says what the gateway does; the declared tables are the migrated ones."""
+"""The interface documents say what the gateway does; the declared tables are the migrated ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chukan.platform.errors import ChukanError, error_types
+from chukan.tenants.middleserver import gate
 from chukan.tenants.middleserver.connections import errors
 from chukan.tenants.middleserver.connections.data import shipped_rates, shipped_test_persons
 from chukan.tenants.middleserver.connections.intake import CODES, REGISTRATION
@@ -16,10 +17,14 @@ from chukan.tenants.middleserver.connections.tables import ConnectedSystem, Requ
 from chukan.tenants.middleserver.duplicate_copies import errors as copies
 from chukan.tenants.middleserver.formats import errors as formats
 from chukan.tenants.middleserver.formats.messages import parse
+from chukan.tenants.middleserver.inquiries import errors as inquiries
+from chukan.tenants.middleserver.provisions import errors as provisions
+from chukan.tenants.middleserver.transmission.errors import StoppedByOperators
 from support.gateway import Caller, Entrance, registration
 
 ROOT = Path(__file__).parents[3]
-DOCUMENT = (ROOT / "docs/interfaces/connections.md").read_text("utf-8")
+INTERFACES = ROOT / "docs/interfaces"
+DOCUMENT = (INTERFACES / "connections.md").read_text("utf-8")
 ROW = re.compile(r"^\| ([0-9]{3}) \| (.*?) \|", re.MULTILINE)
 #: What only operators and installations meet.
 INSIDE = {
@@ -27,23 +32,34 @@ INSIDE = {
     errors.SystemKnown, errors.SystemUnknown, errors.SystemRevokedAlready, errors.GatewayFilesMissing,
     copies.UploadTakenOver, copies.DeletionTooEarly, copies.CopiesStillLinked, copies.DeletionNotConfirmed,
     copies.DeletionIncomplete, formats.SchemaUnknown, formats.IndividualNumberSuspected,
+    inquiries.InquiryDataMalformed, provisions.ScopeWrong,
 }  # fmt: skip
-MODULES = {errors.__name__, copies.__name__, formats.__name__, "chukan.tenants.middleserver.gate"}
+#: Which document tells of the errors of which modules.
+TOLD_IN = {
+    "connections.md": (errors, copies, formats, gate),
+    "inquiries.md": (inquiries, provisions),
+}
 
 
-def told() -> dict[str, int]:
+def told(document: str) -> dict[str, int]:
     """Return the status that the document gives each code."""
-    return {code: int(status) for status, codes in ROW.findall(DOCUMENT) for code in re.findall(r"`([a-z_.]+)`", codes)}
+    rows = ROW.findall((INTERFACES / document).read_text("utf-8"))
+    return {code: int(status) for status, codes in rows for code in re.findall(r"`([a-z_.]+)`", codes)}
 
 
-def outside() -> list[type[ChukanError]]:
-    return [each for each in error_types() if each.__module__ in MODULES and each not in INSIDE]
+def outside() -> list[tuple[str, type[ChukanError]]]:
+    return [
+        (document, error)
+        for document, modules in TOLD_IN.items()
+        for error in error_types()
+        if (error.__module__ in {module.__name__ for module in modules} and error not in INSIDE)
+        or error is StoppedByOperators
+    ]
 
 
-@pytest.mark.parametrize("error", outside(), ids=lambda error: error.code)
-def test_every_code_stands_in_the_document_with_its_status(error: type[ChukanError]) -> None:
-    made = error.__new__(error)
-    assert told().get(error.code) == status_of(made)
+@pytest.mark.parametrize(("document", "error"), outside(), ids=lambda each: getattr(each, "code", each))
+def test_every_code_stands_in_the_document_with_its_status(document: str, error: type[ChukanError]) -> None:
+    assert told(document).get(error.code) == status_of(error.__new__(error))
 
 
 def test_the_document_names_the_rates_and_test_persons_that_ship() -> None:

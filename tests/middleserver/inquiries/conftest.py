@@ -8,6 +8,7 @@ import pytest
 
 from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.settings import DatabaseSettings
+from chukan.tenants.middleserver.inquiries.data import shipped_data
 from support.database import fresh_database
 from support.exchange import Wire
 from support.inquiries import Asking, asking_of
@@ -27,10 +28,14 @@ def place(
 def wire(place: Place) -> Wire:
     # What tests before left to be sent is no concern of this one.
     place.ask("delete from platform.due")
+    place.ask("delete from platform.list_inquiry")
     place.ask("delete from platform.exchange_standing")
     return Wire(place)
 
 
 @pytest.fixture
 def asking(wire: Wire) -> Asking:
-    return asking_of(wire)
+    shipped = shipped_data()
+    # A machine that is busy must not make what is under way look silent.
+    together = shipped.together.model_copy(update={"line_seconds": 1.0, "least": 8, "silent_seconds": 600.0})
+    return asking_of(wire, data=shipped.model_copy(update={"together": together}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +17,7 @@ from chukan.tenants.middleserver.inquiries.store import Inquiry
 from chukan.tenants.middleserver.provision_records import store as record_store
 from chukan.tenants.middleserver.security.certificates.rules import KeyUse
 from chukan.tenants.middleserver.security.jose import SigningKey
+from chukan.tenants.middleserver.transmission.errors import MessageUnknown
 from support.inquiries import STRANGER, Asking, Authority, InquiryNetwork, Provider
 
 
@@ -45,6 +46,40 @@ def test_a_window_inquiry_leaves_at_once_and_is_answered(asking: Asking) -> None
     assert (result.records[0].dataset, result.records[0].version) == ("0101", 4)
     assert recorded(asking, found) == ("provided", True)
     assert asking.events(found.serial) == ["release", "answer"]
+
+
+def test_what_the_network_refused_outright_cannot_be_sent_again_behind_the_inquirer_s_back(asking: Asking) -> None:
+    """The inquirer knows that it was refused: a provider that answers it after all gives to nobody who asks."""
+    asking.wire.network.refuse["IF_SKI_X0101_R01"] = "content"
+    found = asking.window()
+    asking.relay()
+    assert (state(asking, found), asking.inquiry(found.serial).reason) == ("refused", "network_content")
+    asking.wire.network.refuse.clear()
+    ((message,),) = asking.wire.place.ask_of(asking.tenant, "select id from {}.outbox where state = 'refused'")
+    with pytest.raises(MessageUnknown):
+        asking.wire.exchange.retry(asking.tenant, UUID(str(message)), now=asking.now)
+    asking.relay()
+    assert isinstance(asking.wire.network, InquiryNetwork)
+    assert asking.wire.network.documents == []
+
+
+@pytest.mark.parametrize("result", ["provided", "refused", "cancelled", "expired"])
+def test_what_the_network_says_after_our_own_expiry_holds(asking: Asking, result: str) -> None:
+    """It was provided in time and was long on its way: the exchange was stopped over the last day, for instance."""
+    found = asking.window()
+    asking.relay()
+    asking.later(days=3)
+    at = as_tokyo(asking.now).isoformat(timespec="seconds")
+    parts = {"provided": asking.provided(found), "refused": {"Reason": "no_record"}}.get(result, {})
+    asking.later(days=30)
+    assert asking.inquiries.expire(asking.tenant, now=asking.now, actor="system:test", request="test") == 1
+    assert (state(asking, found), asking.inquiry(found.serial).reason) == ("expired", "network_silent")
+    assert asking.result(found, result, {**parts, "ProvidedAt": at})["Result"] == "accepted"
+    ended = {"provided": "answered"}.get(result, result)
+    assert (state(asking, found), recorded(asking, found)) == (ended, (result, True))
+    (told,) = asking.inquiries.results(asking.caller, found.reception).results
+    assert (len(told.records), told.reason) == ((1, None) if result == "provided" else (0, parts.get("Reason")))
+    assert asking.answer(found)["Reason"] == "closed"
 
 
 def test_the_answer_is_kept_sealed(asking: Asking) -> None:

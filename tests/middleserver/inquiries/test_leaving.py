@@ -94,6 +94,34 @@ def test_a_list_stops_below_the_line_of_overload_and_goes_on_when_the_hour_has_m
     assert asking.pace() == 5
 
 
+def test_after_however_short_an_outage_lists_begin_at_each_organisation_s_own_time(asking: Asking) -> None:
+    asking.bulk(50)
+    opens = asking.now + timedelta(seconds=1)
+    own = opens + timedelta(seconds=asking.tenant.int % 901)
+    asking.hours.outage = (asking.now, opens)
+    for seconds in (1, 30, 400, 850):
+        asking.wire.clock.advance(opens + timedelta(seconds=seconds - 1) - asking.now)
+        left = asking.inquiries.pace(asking.tenant, now=asking.now, actor="system:test", request="test")
+        if asking.now >= own:
+            break
+        assert (left.count, left.again_at) == (0, own)
+    else:
+        asking.wire.clock.advance(own - asking.now)
+        left = asking.inquiries.pace(asking.tenant, now=asking.now, actor="system:test", request="test")
+    assert left.count == 20
+
+
+def test_the_end_that_is_foretold_after_an_opening_knows_that_lists_begin_later(asking: Asking) -> None:
+    opens = asking.now
+    own = opens + timedelta(seconds=asking.tenant.int % 901)
+    asking.hours.opened_at, asking.hours.closes = opens, own + timedelta(minutes=18)
+    with pytest.raises(NotBeforeClose):
+        asking.bulk(900)
+    asking.hours.closes += timedelta(seconds=1)
+    told = asking.bulk(900)
+    assert (told.best, told.worst) == (own + timedelta(minutes=13, seconds=30), own + timedelta(minutes=18))
+
+
 def test_nothing_leaves_while_the_service_is_closed(asking: Asking) -> None:
     asking.bulk(5)
     opening = asking.now + timedelta(hours=11)

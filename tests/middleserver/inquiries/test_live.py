@@ -161,7 +161,8 @@ def test_a_worker_that_is_killed_while_inquiries_leave_lets_each_leave_once(town
     place = town.live.place
     left = place.ask_of(town.tenant, "select count(*) from {}.outbox where type = 'IF_SKI_X0101_R01'")[0][0]
     sent = town.inquiries.status(town.tenant, told.number).counts.get(InquiryState.SENT, 0)
-    assert left == sent == (20 if where == "committing" else 0)
+    (under_way,) = place.ask("select count(*) from platform.list_inquiry where tenant = %s", town.tenant)[0]
+    assert left == sent == under_way == (20 if where == "committing" else 0)
     with town.live.listening(town.features):
         for _ in range(4):
             town.inquiries.pace(town.tenant, now=town.live.now, actor="system:test", request="test")

@@ -15,6 +15,7 @@ from chukan.tenants.middleserver.inquiries.data import data_of, shipped_data
 from chukan.tenants.middleserver.inquiries.errors import InquiryDataMalformed
 from chukan.tenants.middleserver.inquiries.pacing import (
     Spent,
+    Together,
     Turn,
     Waiting,
     forecast,
@@ -199,6 +200,62 @@ def test_the_largest_number_that_is_told_ends_in_time(rows: int, ahead: int, min
         if end.most:
             again = forecast(PACING, ahead=ahead, rows=end.most, recent=(), begins=begins, closes=CLOSE)
             assert again.ends_before(CLOSE)
+
+
+# -- all lists together ---------------------------------------------------------------------------
+
+TOGETHER = Together(line=timedelta(seconds=1), least=8, most=1_000, silent=timedelta(seconds=10))
+
+
+@pytest.mark.parametrize(
+    ("under_way", "answered", "room"),
+    [
+        pytest.param(0, 0, 8, id="the least"),
+        pytest.param(6, 0, 2, id="a quarter is free"),
+        pytest.param(7, 0, 0, id="less than a quarter is free"),
+        pytest.param(8, 0, 0, id="the ceiling"),
+        pytest.param(9, 0, 0, id="above it, as when answers became slower"),
+        pytest.param(0, 89, 8, id="what is answered in the line's time is the least"),
+        pytest.param(0, 120, 12, id="twelve a second"),
+        pytest.param(9, 120, 3, id="a quarter of it is free"),
+        pytest.param(10, 120, 0, id="two are not worth it"),
+        pytest.param(0, 9_999, 999, id="below the most"),
+        pytest.param(0, 10_010, 1_000, id="the most"),
+    ],
+)
+def test_what_all_lists_may_have_under_way_follows_the_answers(under_way: int, answered: int, room: int) -> None:
+    assert TOGETHER.room(under_way, answered) == room
+
+
+@given(st.integers(0, 3_000), st.integers(0, 30_000), st.integers(0, 100))
+def test_the_ceiling_is_never_passed_and_never_ends_everything(under_way: int, answered: int, more: int) -> None:
+    ceiling, room = TOGETHER.ceiling(answered), TOGETHER.room(under_way, answered)
+    assert TOGETHER.least <= ceiling <= min(TOGETHER.most, TOGETHER.ceiling(answered + more))
+    assert 0 <= room <= max(0, ceiling - under_way)
+    if under_way < ceiling - ceiling // 4:
+        assert room > 0
+
+
+@pytest.mark.parametrize("rate", [5, 20, 60, 300])
+@pytest.mark.parametrize("alone", [0.2, 0.5])
+def test_any_machine_is_kept_busy_and_its_line_stays_short(rate: int, alone: float) -> None:
+    """Lists without end; an inquiry takes so many seconds *alone*, and *rate* a second are answered at most."""
+    step, waiting, answered = 0.1, deque[float](), list[float]()
+    longest, done = 0.0, 0
+    for tick in range(1_200):
+        now = tick * step
+        able = int((tick + 1) * step * rate) - int(tick * step * rate)
+        while able and waiting and now - waiting[0] >= alone:
+            answered.append(now)
+            if now > 60:
+                longest, done = max(longest, now - waiting[0]), done + 1
+            waiting.popleft()
+            able -= 1
+        answered = [at for at in answered if now - at < TOGETHER.silent.total_seconds()]
+        waiting.extend([now] * TOGETHER.room(len(waiting), len(answered)))
+    line = TOGETHER.line.total_seconds()
+    assert done >= 0.75 * 60 * min(rate, TOGETHER.most / line)
+    assert longest <= max(line, TOGETHER.least / rate) + 4 * step
 
 
 def test_without_limits_a_counter_still_waits_for_one_portion_alone() -> None:

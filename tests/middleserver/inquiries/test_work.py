@@ -22,7 +22,7 @@ from chukan.tenants.middleserver.inquiries.desk import InquiryDesk
 from chukan.tenants.middleserver.inquiries.projections import PaceOverview, pace_overview
 from chukan.tenants.middleserver.inquiries.releasing import PACE
 from chukan.tenants.middleserver.inquiries.rules import InquiryState
-from chukan.tenants.middleserver.inquiries.work import count_hours, end_due, pace_due
+from chukan.tenants.middleserver.inquiries.work import Paced, count_hours, end_due, pace_due
 from chukan.tenants.middleserver.transmission.desk import TransmissionDesk
 from chukan.tenants.middleserver.transmission.exchange_hours import Side, traffic
 from support.inquiries import Asking, number
@@ -37,14 +37,19 @@ def desk(asking: Asking) -> InquiryDesk:
 
 
 def test_a_list_leaves_by_the_marks_that_it_left(asking: Asking, desk: InquiryDesk) -> None:
-    told = asking.bulk(25)
-    assert pace_due(desk, lambda: asking.now) == 20
+    told = asking.bulk(15)
+    assert pace_due(desk, lambda: asking.now) == Paced(8, is_held=True)
     asking.relay()
-    # The next look is some seconds ahead by a clock that stands; the database's has passed it long since.
-    assert pace_due(desk, lambda: asking.now) == 5
-    assert asking.inquiries.status(asking.tenant, told.number).counts == {InquiryState.SENT: 25}
+    assert pace_due(desk, lambda: asking.now) == Paced(0, is_held=True)
+    for serial in told.serials[:8]:
+        asking.result(asking.inquiry(serial), "deferred", {"ExpectedOn": "2026-07-10"})
+    assert pace_due(desk, lambda: asking.now) == Paced(7)
+    assert asking.inquiries.status(asking.tenant, told.number).counts == {
+        InquiryState.DEFERRED: 8,
+        InquiryState.SENT: 7,
+    }
     asking.relay()
-    assert pace_due(desk, lambda: asking.now) == 0
+    assert pace_due(desk, lambda: asking.now) == Paced(0)
     assert asking.wire.place.ask("select count(*) from platform.due where kind = %s", PACE) == [(0,)]
 
 
@@ -54,7 +59,7 @@ def test_an_organisation_that_fails_keeps_no_other_one_waiting(asking: Asking, d
     place.ask("update platform.certificate_projection set state = 'revoked' where tenant = %s", asking.tenant)
     other = place.tenant()
     place.ask("insert into platform.due (tenant, kind, at) values (%s, %s, now() - interval '1 day')", other, PACE)
-    assert pace_due(desk, lambda: asking.now) == 1
+    assert pace_due(desk, lambda: asking.now) == Paced(1)
 
 
 def test_what_happens_is_counted_by_hour_and_counting_again_changes_nothing(asking: Asking, desk: InquiryDesk) -> None:
@@ -112,6 +117,9 @@ def test_notice_is_given_once_a_day_that_ends_and_what_is_over_is_expired(asking
 def test_the_check_is_red_when_nobody_looks(minutes: float | None, health: Health) -> None:
     oldest = None if minutes is None else NOW - timedelta(minutes=minutes)
     assert judge_pace(PaceOverview(NOW, oldest)).health is health
+    # Somebody looks, and lists of many organisations wait for their turns.
+    instead = Health.AMBER if health is Health.RED else health
+    assert judge_pace(PaceOverview(NOW, oldest, answered=1)).health is instead
 
 
 def test_the_check_sees_what_is_due_and_not_what_is_stopped(asking: Asking) -> None:
