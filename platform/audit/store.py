@@ -20,6 +20,12 @@ from chukan.platform.audit.tables import AuditChain, AuditEntryRow, AuditSeal, A
 _BATCH = 2_000
 
 _APPEND_OWN = text("select platform_api.append_audit(:body)")
+_APPEND_ALL_OWN = text(
+    """
+    select platform_api.append_audit(each.body)
+    from unnest(cast(:bodies as text[])) with ordinality as each (body, place) order by each.place
+    """
+)
 _APPEND_PLATFORM = text("select platform_api.append_platform_audit(:body)")
 _MAY_APPEND = text("select has_function_privilege('platform_api.append_platform_audit(text)', 'execute')")
 _LOCK_SEALER = text("select platform_api.lock_audit_sealer()")
@@ -65,6 +71,11 @@ class SealState:
 def append_own(connection: Connection, body: str) -> int:
     """Append *body* to the chain of the tenant whose log-in this is; return its seq."""
     return int(connection.execute(_APPEND_OWN, {"body": body}).scalar_one())
+
+
+def append_all_own(connection: Connection, bodies: Sequence[str]) -> None:
+    """Append *bodies* to the chain of the tenant whose log-in this is, one after the other."""
+    connection.execute(_APPEND_ALL_OWN, {"bodies": [*bodies]})
 
 
 def append_platform(connection: Connection, body: str) -> int:

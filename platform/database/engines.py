@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from chukan.platform.clock import monotonic
 from chukan.platform.database.embedded import EmbeddedCluster
 from chukan.platform.database.errors import AuthenticationUnsafe, DatabaseUnreachable
 from chukan.platform.database.roles import ProcessKind, RoleNames
@@ -21,6 +25,9 @@ from chukan.platform.settings import DatabaseSettings
 #: pg_temp is named, and named last, so that no temporary table can ever stand before a real one;
 #: pg_catalog is not named, and so comes first.
 PLATFORM_SEARCH_PATH = "platform,platform_api,pg_temp"
+#: A connection that was not used for longer than this (seconds) may have been dropped by a wall in between.
+_SILENT_FOR = 30.0
+_RETURNED = "returned"
 
 
 def database_name(settings: DatabaseSettings) -> str:
@@ -47,6 +54,8 @@ def session_options(*, search_path: str, statement_ms: int, lock_ms: int, idle_t
         "lock_timeout": str(lock_ms),
         "idle_in_transaction_session_timeout": str(idle_transaction_ms),
         "row_security": "on",
+        # What is acknowledged rests on commits that cannot be lost, whatever the server does by itself.
+        "synchronous_commit": "on",
         "default_transaction_isolation": "read\\ committed",
     }
     return " ".join(f"-c {name}={value}" for name, value in parameters.items())
@@ -91,12 +100,30 @@ def process_engine(settings: DatabaseSettings, kind: ProcessKind) -> Engine:
         creator=lambda: connect(arguments),
         pool_size=settings.pool_size,
         pool_reset_on_return=None,
-        pool_pre_ping=True,
         hide_parameters=True,
         use_native_hstore=False,
     )
     event.listen(engine, "reset", _reset_on_return)
+    event.listen(engine, "checkout", _require_alive)
     return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """Return *engine* for what only reads, or is done by one statement: each is its own transaction.
+
+    It lends the same connections. Under "read committed" every statement has a view of its own in any case, so a
+    transaction around several that read would add nothing but its begin and end.
+    """
+    asked = engine.execution_options()
+    # Not as an isolation level: SQLAlchemy takes longer to change that to and fro than the two statements do.
+    event.listen(asked, "engine_connect", _without_transaction)
+    return asked
+
+
+def _without_transaction(connection: Connection) -> None:
+    below = connection.connection.driver_connection
+    if isinstance(below, psycopg.Connection):
+        below.autocommit = True
 
 
 @contextmanager
@@ -133,8 +160,35 @@ def reset(connection: psycopg.Connection) -> None:
         raise psycopg.OperationalError("the session could not be reset")
 
 
-def _reset_on_return(connection: psycopg.Connection, _record: object, _state: object) -> None:
+def _reset_on_return(connection: psycopg.Connection, record: ConnectionPoolEntry, _state: object) -> None:
     reset(connection)
+    if connection.autocommit:
+        connection.autocommit = False
+    record.info[_RETURNED] = monotonic()
+
+
+def _require_alive(connection: psycopg.Connection, record: ConnectionPoolEntry, _lent: object) -> None:
+    """Let the pool open anew what the server has left, this connection and all older ones: nobody notices a restart.
+
+    Where the server has gone there is something to be read, be it the end alone. Only such a connection is asked, and
+    one that was silent for long: a question each time would cost as much as what is asked then.
+    """
+    returned = record.info.get(_RETURNED)
+    if returned is None:
+        return
+    watched = select.poll()
+    watched.register(connection.pgconn.socket, select.POLLIN)
+    if not watched.poll(0) and monotonic() - returned < _SILENT_FOR:
+        return
+    if not _answers(connection):
+        raise InvalidatePoolError
+
+
+def _answers(connection: psycopg.Connection) -> bool:
+    try:
+        return connection.pgconn.exec_(b"").status == ExecStatus.EMPTY_QUERY
+    except psycopg.Error:
+        return False
 
 
 def url_without_secrets(settings: DatabaseSettings) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from chukan.platform.audit import store
 from chukan.platform.audit.errors import AuditUnavailable, EntryMalformed
 from chukan.platform.audit.rules import AuditEntry, Personal, entry_hash
-from chukan.platform.audit.service import Chain, UnitOfWork, append, audited
+from chukan.platform.audit.service import Chain, UnitOfWork, append, append_all, audited
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.errors import ChukanError, Failure
 from chukan.platform.identifiers import PLATFORM, TenantId
@@ -60,6 +60,19 @@ def test_the_database_hashes_the_bytes_that_the_verifier_hashes(trail: Trail) ->
         entries = list(store.entries(connection, tenant))
     assert [entry.hash for entry in entries] == [entry_hash(entry) for entry in entries]
     assert [entry.prev for entry in entries] == [bytes(32), entries[0].hash]
+
+
+def test_entries_that_are_appended_together_stand_in_their_order_and_are_chained(trail: Trail) -> None:
+    tenant = trail.tenant()
+    with trail.sessions.begin(tenant) as connection:
+        append_all(connection, [an_act(number) for number in range(40, 0, -1)])
+        append_all(connection, [])
+    with trail.auditor.connect() as connection:
+        entries = list(store.entries(connection, tenant))
+    subjects = [json.loads(entry.body)["subject"] for entry in entries]
+    assert subjects == [an_act(number).subject for number in range(40, 0, -1)]
+    assert [entry.hash for entry in entries] == [entry_hash(entry) for entry in entries]
+    assert [entry.prev for entry in entries] == [bytes(32), *[entry.hash for entry in entries[:-1]]]
 
 
 def test_the_act_and_its_entry_are_committed_together(trail: Trail) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -27,8 +27,8 @@ from chukan.tenants.middleserver.transmission.ports import Answer, Features, Rec
 from chukan.tenants.middleserver.transmission.receipts import RECEIPT
 from chukan.tenants.middleserver.transmission.reception import Reception
 from chukan.tenants.middleserver.transmission.relay import Relay, RelayPolicy
-from chukan.tenants.middleserver.transmission.rules import NETWORK, OutState, RetryPolicy
-from chukan.tenants.middleserver.transmission.sending import Claimed, Peers, Sender
+from chukan.tenants.middleserver.transmission.rules import NETWORK, OutEvent, OutState, RetryPolicy
+from chukan.tenants.middleserver.transmission.sending import Claimed, Peers, Sender, Sent
 from chukan.tenants.middleserver.transmission.service import Exchange, Outbox
 from support.security import NOW, Place
 
@@ -140,6 +140,10 @@ class MemoryNetwork:
 @dataclass(frozen=True)
 class DyingSender(Sender):
     """Tidies up nothing once the process is to be dead."""
+
+    @override
+    def record(self, tenant: TenantId, sent: Sequence[Sent]) -> Sequence[OutEvent | None]:
+        raise Died
 
     @override
     def give_back(self, tenant: TenantId, message: Claimed) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from chukan.platform.clock import Clock, SystemClock
-from chukan.platform.database.engines import engine_of
+from chukan.platform.database.engines import engine_of, reading
 from chukan.platform.database.roles import ProcessKind
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.service_hours.services import Service
@@ -70,9 +70,10 @@ def opened(
     stack.callback(sessions.close)
     uploads = Uploads(sessions, vault, LimitedDay(RegisteredLimits(engine).standing))
     answers = Answers(sessions, vault, kept=timedelta(hours=settings.gateway.answers_kept_hours))
-    persons, gate = shipped_test_persons(), gate_of(engine)
-    catalogues = Catalogues(engine, believed_seconds=BELIEVED)
-    stops = Stops(engine)
+    asked = reading(engine)
+    persons, gate = shipped_test_persons(), gate_of(asked)
+    catalogues = Catalogues(asked, believed_seconds=BELIEVED)
+    stops = Stops(asked)
     inquiries = Inquiries(sessions, vault, catalogues, gate, lambda: authority_of(settings.network), going=stops)
     # Half of the threads are left for the network: it brings the answers that are waited for.
     waiting = Waiting(

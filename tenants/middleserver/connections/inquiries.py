@@ -35,10 +35,11 @@ from chukan.tenants.middleserver.formats.messages import (
 )
 from chukan.tenants.middleserver.gate import Closed
 from chukan.tenants.middleserver.inquiries.data import WhenClosed, shipped_data
-from chukan.tenants.middleserver.inquiries.errors import ReceptionUnknown
+from chukan.tenants.middleserver.inquiries.errors import ReceptionUnknown, TooManyInquiries
 from chukan.tenants.middleserver.inquiries.provided import ProvidedRecord
 from chukan.tenants.middleserver.inquiries.registration import Registered
 from chukan.tenants.middleserver.inquiries.rules import (
+    MOST_ROWS,
     Asked,
     Condition,
     ConditionKind,
@@ -194,6 +195,8 @@ class InquiryMessages:
 
     def _registered(self, request: Request, message: Message, kind: Kind) -> Registered:
         asked = _asked(message)
+        if len(asked) > MOST_ROWS:
+            raise TooManyInquiries(limit=MOST_ROWS)
         self._persons.require(message.header.mode, [each.address for each in asked])
         if message.header.mode is MessageMode.TEST:
             return invented.registered(asked, request.now)

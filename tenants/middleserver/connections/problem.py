@@ -20,7 +20,7 @@ from chukan.tenants.middleserver.duplicate_copies.errors import PieceDamaged, Pi
 from chukan.tenants.middleserver.formats.errors import DocumentMalformed, DocumentTooLarge
 from chukan.tenants.middleserver.formats.messages import Element
 from chukan.tenants.middleserver.gate import ServiceClosed
-from chukan.tenants.middleserver.inquiries.errors import NotBeforeClose
+from chukan.tenants.middleserver.inquiries.errors import NotBeforeClose, TooManyInquiries
 from chukan.tenants.middleserver.transmission.errors import StoppedByOperators
 
 #: Where HTTP, or the manner of tus, has a status of its own; everything else follows its kind of failure.
@@ -86,7 +86,7 @@ def _places(error: ChukanError) -> dict[str, Any]:
             return {"faults": [{"line": error.values["line"], "element": "", "reason": str(error.values["reason"])}]}
         case PieceOutOfPlace():
             return {"offset": error.values["expected"]}
-        case NotBeforeClose(most=most):
+        case NotBeforeClose(most=most) | TooManyInquiries(most=most):
             return {"largest": most}
         case errors.SenderMismatch() | errors.FileMismatch() | errors.HeaderMalformed():
             return {"field": error.values.get("field") or error.values["header"]}

@@ -18,6 +18,7 @@ from chukan.platform.audit.actor import Actor
 from chukan.platform.audit.rules import AuditEntry, Outcome
 from chukan.platform.audit.service import Chain, append
 from chukan.platform.clock import as_tokyo, as_utc
+from chukan.platform.database.engines import reading
 from chukan.platform.errors import ChukanError
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.connections import store
@@ -118,6 +119,7 @@ class Doorkeeper:
     def __init__(self, engine: Engine, rates: Sequence[Rate]) -> None:
         """Ask under the log-in of *engine*."""
         self._engine = engine
+        self._asked = reading(engine)
         self._rates = rates
 
     def identify(self, certificate: x509.Certificate, *, now: datetime, request: str) -> System:
@@ -128,7 +130,7 @@ class Doorkeeper:
         """
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         # Asked at every request: what was revoked is refused from the same moment on.
-        with self._engine.connect() as connection:
+        with self._asked.connect() as connection:
             system = store.find(connection, fingerprint)
         try:
             if system is None:
@@ -156,7 +158,7 @@ class Doorkeeper:
     def count(self, tenant: TenantId, kind: RateKind, *, now: datetime) -> None:
         """Count a request of *kind*; raises RateExceeded. All gateways count together, in the database."""
         rate = rate_on(self._rates, kind, as_tokyo(now).date())
-        with self._engine.begin() as connection:
+        with self._asked.connect() as connection:
             used, begins = store.count_request(connection, tenant, kind.value, rate.span, now=as_utc(now))
         if used > rate.requests:
             left = (begins.astimezone(UTC) + rate.span - as_utc(now)).total_seconds()

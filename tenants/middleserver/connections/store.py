@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, delete, func, null, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chukan.platform.database.tables import Tenant, TenantState
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.connections.rules import Allowed, System
-from chukan.tenants.middleserver.connections.tables import ConnectedSystem, RequestRate, StoredAnswer
+from chukan.tenants.middleserver.connections.tables import ConnectedSystem, StoredAnswer
 
 _COLUMNS: tuple[Any, ...] = (
     ConnectedSystem.id,
@@ -29,6 +29,29 @@ _COLUMNS: tuple[Any, ...] = (
 )
 
 
+# Asked at every request: composed once, for that takes longer than to run it.
+_FIND = select(*_COLUMNS).where(ConnectedSystem.fingerprint == bindparam("fingerprint"))
+_COUNT = text(
+    """
+    insert into platform.request_rate as r (tenant, kind, begins, used) values (:tenant, :kind, :now, 1)
+    on conflict (tenant, kind) do update set
+        begins = case when r.begins <= :over then :now else r.begins end,
+        used = case when r.begins <= :over then 1 else r.used + 1 end
+    returning used, begins
+    """
+)
+_CLAIM = text(
+    """
+    insert into stored_answer as a (key, digest, at, claim) values (:key, :digest, :now, :claim)
+    on conflict (key) do update set at = :now, claim = :claim, digest = :digest, content = null
+    where a.at < :over or (a.content is null and a.at < :stale and a.digest = :digest)
+    returning key
+    """
+)
+_CLAIMED = select(StoredAnswer.digest, StoredAnswer.content).where(StoredAnswer.key == bindparam("key"))
+_KEEP = text("update stored_answer set content = :content where key = :key and claim = :claim")
+
+
 def insert_system(connection: Connection, values: dict[str, object]) -> System | None:
     """Register a system and return it; None where the certificate was registered before."""
     query = insert(ConnectedSystem).values(values).on_conflict_do_nothing(index_elements=["fingerprint"])
@@ -38,7 +61,7 @@ def insert_system(connection: Connection, values: dict[str, object]) -> System |
 
 def find(connection: Connection, fingerprint: str) -> System | None:
     """Return the system of a certificate, revoked or not."""
-    row = connection.execute(select(*_COLUMNS).where(ConnectedSystem.fingerprint == fingerprint)).one_or_none()
+    row = connection.execute(_FIND, {"fingerprint": fingerprint}).one_or_none()
     return None if row is None else _system(row)
 
 
@@ -64,16 +87,8 @@ def count_request(
 
     One row an organisation and kind: it begins anew when its span is over.
     """
-    is_over = RequestRate.begins + span <= now
-    fresh = insert(RequestRate).values(tenant=tenant, kind=kind, begins=now, used=1)
-    counted = fresh.on_conflict_do_update(
-        index_elements=["tenant", "kind"],
-        set_={
-            "begins": case((is_over, now), else_=RequestRate.begins),
-            "used": case((is_over, 1), else_=RequestRate.used + 1),
-        },
-    )
-    used, begins = connection.execute(counted.returning(RequestRate.used, RequestRate.begins)).one()
+    told = {"tenant": tenant, "kind": kind, "now": now, "over": now - span}
+    used, begins = connection.execute(_COUNT, told).one()
     return used, begins
 
 
@@ -85,24 +100,16 @@ def claim_answer(
     One without an answer that was begun before *stale* was left by a gateway that died; it is taken over. What was
     begun before *over* is not kept any more, whether it was removed or not: the key is as if it had never come.
     """
-    fresh = insert(StoredAnswer).values(key=key, digest=digest, at=now, claim=claim)
-    taken = fresh.on_conflict_do_update(
-        index_elements=["key"],
-        set_={"at": now, "claim": claim, "digest": digest, "content": null()},
-        where=(StoredAnswer.at < over)
-        | (StoredAnswer.content.is_(None) & (StoredAnswer.at < stale) & (StoredAnswer.digest == digest)),
-    )
-    if connection.execute(taken.returning(StoredAnswer.key)).one_or_none() is not None:
+    told = {"key": key, "digest": digest, "claim": claim, "now": now, "stale": stale, "over": over}
+    if connection.execute(_CLAIM, told).one_or_none() is not None:
         return None
-    row = connection.execute(select(StoredAnswer.digest, StoredAnswer.content).where(StoredAnswer.key == key)).one()
+    row = connection.execute(_CLAIMED, {"key": key}).one()
     return bytes(row.digest), None if row.content is None else bytes(row.content)
 
 
 def keep_answer(connection: Connection, key: str, claim: UUID, content: bytes) -> None:
     """Store the answer of the request of *key*, unless somebody else has taken it over."""
-    connection.execute(
-        update(StoredAnswer).where(StoredAnswer.key == key, StoredAnswer.claim == claim).values(content=content)
-    )
+    connection.execute(_KEEP, {"key": key, "claim": claim, "content": content})
 
 
 def forget_answer(connection: Connection, key: str, claim: UUID) -> None:

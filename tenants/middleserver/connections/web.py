@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 
 from cryptography import x509
@@ -138,13 +139,27 @@ def _arrive(app: Flask, services: Services, kinds: Mapping[str, RateKind]) -> No
 def _certificate() -> x509.Certificate:
     """Return the caller's certificate as the front passed it on, compared with the fingerprint that it computed."""
     try:
-        der = base64.b64decode(request.headers.get(CERTIFICATE, ""), validate=True)
-        certificate = x509.load_der_x509_certificate(der)
+        certificate, fingerprint = _read(request.headers.get(CERTIFICATE, ""))
     except (binascii.Error, ValueError) as error:
         raise errors.CertificateMissing from error
-    if certificate.fingerprint(hashes.SHA256()).hex() != request.headers.get(FINGERPRINT, "").lower():
+    if fingerprint != request.headers.get(FINGERPRINT, "").lower():
         raise errors.CertificateMissing
     return certificate
+
+
+# Systems and the network come again with the same certificates. What is remembered is what stands in one and whose
+# signature it bears; whether it is taken is asked at every request.
+@lru_cache(maxsize=1024)
+def _read(header: str) -> tuple[x509.Certificate, str]:
+    """Return the certificate that *header* holds, and its fingerprint; raises binascii.Error, ValueError."""
+    certificate = x509.load_der_x509_certificate(base64.b64decode(header, validate=True))
+    return certificate, certificate.fingerprint(hashes.SHA256()).hex()
+
+
+@lru_cache(maxsize=1024)
+def _require_issued(certificate: x509.Certificate, authority: x509.Certificate) -> None:
+    """Raise InvalidSignature, ValueError or TypeError unless *authority* has signed *certificate*."""
+    certificate.verify_directly_issued_by(authority)
 
 
 def _require_network(services: Services, certificate: x509.Certificate) -> None:
@@ -152,7 +167,7 @@ def _require_network(services: Services, certificate: x509.Certificate) -> None:
     try:
         if services.network_authority is None:
             raise errors.AddressUnknown
-        certificate.verify_directly_issued_by(services.network_authority)
+        _require_issued(certificate, services.network_authority)
     except (InvalidSignature, ValueError, TypeError) as error:
         raise errors.CertificateUnknown from error
 

@@ -62,7 +62,7 @@ def _status(settings: Settings, *, code: str | None, as_json: bool) -> None:
 @needs("transmission:message:retry")
 @pass_settings
 def _retry(settings: Settings, *, code: str, messages: tuple[UUID, ...], as_json: bool) -> None:
-    """Send messages again that were given up or refused."""
+    """Send messages again that were given up."""
     with at_desk(settings) as desk:
         tenant = _tenant(desk, code)
         for message in messages:

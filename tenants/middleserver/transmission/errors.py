@@ -75,7 +75,7 @@ class MessageUnknown(ChukanError):
     code = "transmission.message_unknown"
     failure = Failure.NOT_FOUND
     message = mark("No message {message} can be sent again.")
-    hint = mark("chukan transmission status shows those that were given up or refused.")
+    hint = mark("chukan transmission status shows those that were given up; what was refused is not sent again.")
 
 
 class AlreadyStopped(ChukanError):

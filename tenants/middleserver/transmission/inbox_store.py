@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chukan.tenants.middleserver.transmission.rules import InState
 from chukan.tenants.middleserver.transmission.tables import InboxRow
@@ -53,13 +52,19 @@ _LOOK = text(
     from (select) as nothing left join inbox kept on kept.from_org = :from_org and kept.id = :id
     """
 )
-
-
-def known(connection: Connection, from_org: str, message: UUID) -> Kept | None:
-    """Return what was taken from *from_org* under the id *message*."""
-    query = select(InboxRow.sha256, InboxRow.receipt).where(InboxRow.from_org == from_org, InboxRow.id == message)
-    row = connection.execute(query).one_or_none()
-    return Kept(bytes(row.sha256), bytes(row.receipt)) if row else None
+_KEEP = text(
+    """
+    with kept as (
+        insert into inbox (from_org, id, conv, seq, type, sha256, message, kid, state, receipt)
+        values (:from_org, :id, :conv, :seq, :type, :sha256, :message, :kid, :state, :receipt)
+        on conflict do nothing returning id
+    ), moved as (
+        update conversation set next_in = cast(:following as integer), version = version + 1
+        where id = :conv and cast(:following as integer) is not null and exists (select from kept)
+    )
+    select id from kept
+    """
+)
 
 
 def look(connection: Connection, from_org: str, message: UUID, conv: UUID, seq: int) -> Look:
@@ -69,21 +74,25 @@ def look(connection: Connection, from_org: str, message: UUID, conv: UUID, seq: 
     return Look(kept, taken=row.taken, followed=row.followed)
 
 
-def keep(connection: Connection, incoming: Incoming, state: InState, receipt: bytes) -> bool:
-    """Keep *incoming* with its receipt; False if a message of its id or place is there by now."""
-    made = upsert(InboxRow).values(
-        from_org=incoming.from_org,
-        id=incoming.id,
-        conv=incoming.conv,
-        seq=incoming.seq,
-        type=incoming.type,
-        sha256=incoming.sha256,
-        message=incoming.sealed,
-        kid=incoming.kid,
-        state=state.value,
-        receipt=receipt,
-    )
-    return connection.execute(made.on_conflict_do_nothing().returning(InboxRow.id)).one_or_none() is not None
+def keep(connection: Connection, incoming: Incoming, state: InState, receipt: bytes, *, following: int | None) -> bool:
+    """Keep *incoming* with its receipt; False if a message of its id or place is there by now.
+
+    With *following* that is the number which comes next in its conversation from now on.
+    """
+    told = {
+        "from_org": incoming.from_org,
+        "id": incoming.id,
+        "conv": incoming.conv,
+        "seq": incoming.seq,
+        "type": incoming.type,
+        "sha256": incoming.sha256,
+        "message": incoming.sealed,
+        "kid": incoming.kid,
+        "state": state.value,
+        "receipt": receipt,
+        "following": following,
+    }
+    return connection.execute(_KEEP, told).one_or_none() is not None
 
 
 def held(connection: Connection, from_org: str, conv: UUID, seq: int) -> tuple[UUID, str, bytes] | None:

@@ -1,4 +1,4 @@
-"""Queries of conversations and of the outbox, under the tenant's own log-in; nothing here commits.
+"""Queries of the outbox, under the tenant's own log-in; nothing here commits.
 
 Leases and waits are compared with the database's clock alone (decision 23).
 """
@@ -13,9 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     Connection,
-    LargeBinary,
     Row,
-    bindparam,
     delete,
     func,
     insert,
@@ -60,23 +58,6 @@ _HEAD_OF = text(
     where o.state = 'queued' and o.next_at <= clock_timestamp() for update of o skip locked
     """
 )
-# Begins the conversation, or waits until nobody else works in it: either way it is ours until the commit. The id is
-# made after that, so that ids of one conversation are in the order in which they are queued.
-_BEGIN = text(
-    """
-    insert into conversation (id, deadline) values (:conv, :deadline)
-    on conflict (id) do update set version = conversation.version
-    returning state, deadline, uuidv7() as message
-    """
-)
-# The same for a message that comes.
-_JOIN = text(
-    """
-    insert into conversation (id) values (:conv)
-    on conflict (id) do update set version = conversation.version
-    returning next_in, state, deadline
-    """
-)
 _QUEUE = text(
     """
     with message as (
@@ -89,27 +70,40 @@ _QUEUE = text(
 )
 _CLAIM = text(
     """
-    with claimed as (
-        update outbox set seq = :seq, state = 'sending', lease_until = clock_timestamp() + :lease, lease_epoch = :epoch,
-            changed_at = clock_timestamp(), message = coalesce(:message, message), sha256 = coalesce(:sha256, sha256),
-            kid = coalesce(:kid, kid), signed_at = coalesce(:signed_at, signed_at)
-        where id = :id returning id
+    with told as (
+        select * from unnest(
+            cast(:ids as uuid[]), cast(:seqs as integer[]), cast(:epochs as integer[]), cast(:events as text[]),
+            cast(:messages as bytea[]), cast(:digests as bytea[]), cast(:kids as text[]), cast(:signed as timestamptz[])
+        ) as each (id, seq, epoch, event, message, sha256, kid, signed_at)
+    ), claimed as (
+        update outbox o set seq = t.seq, state = 'sending', lease_until = clock_timestamp() + :lease,
+            lease_epoch = t.epoch, changed_at = clock_timestamp(), message = coalesce(t.message, o.message),
+            sha256 = coalesce(t.sha256, o.sha256), kid = coalesce(t.kid, o.kid),
+            signed_at = coalesce(t.signed_at, o.signed_at)
+        from told t where o.id = t.id returning o.id, t.event
     )
-    insert into outbox_event (message, event, state) select id, :event, 'sending' from claimed
+    insert into outbox_event (message, event, state) select id, event, 'sending' from claimed
     """
-).bindparams(bindparam("message", type_=LargeBinary), bindparam("sha256", type_=LargeBinary))
+)
 _SETTLE = text(
     """
-    with settled as (
-        update outbox set state = :state, attempts = :attempts, next_at = clock_timestamp() + :wait,
-            lease_until = null, reason = :reason, changed_at = clock_timestamp(), receipt = coalesce(:receipt, receipt),
-            seq = case when :state = 'refused' then null else seq end
-        where id = :id and state = 'sending' and lease_epoch = :epoch returning id
+    with told as (
+        select * from unnest(
+            cast(:ids as uuid[]), cast(:epochs as integer[]), cast(:events as text[]), cast(:states as text[]),
+            cast(:attempts as integer[]), cast(:waits as interval[]), cast(:reasons as text[]),
+            cast(:receipts as bytea[])
+        ) as each (id, epoch, event, state, attempts, wait, reason, receipt)
+    ), settled as (
+        update outbox o set state = t.state, attempts = t.attempts, next_at = clock_timestamp() + t.wait,
+            lease_until = null, reason = t.reason, changed_at = clock_timestamp(),
+            receipt = coalesce(t.receipt, o.receipt), seq = case when t.state = 'refused' then null else o.seq end
+        from told t where o.id = t.id and o.state = 'sending' and o.lease_epoch = t.epoch
+        returning o.id, t.event, t.state, t.reason
     )
     insert into outbox_event (message, event, state, reason)
-    select id, :event, :state, :reason from settled returning message
+    select id, event, state, reason from settled returning message
     """
-).bindparams(bindparam("receipt", type_=LargeBinary))
+)
 _NEXT_LOOK = text(
     """
     with head as (
@@ -120,6 +114,18 @@ _NEXT_LOOK = text(
     select min(case state when 'queued' then next_at else lease_until end) from head where state <> 'dead'
     """
 )
+
+
+_COUNTS = text(
+    """
+    select count(*) filter (where o.state in ('queued', 'sending')),
+        min(o.queued_at) filter (where o.state in ('queued', 'sending')),
+        count(*) filter (where o.state = 'dead'), count(*) filter (where o.state = 'refused'),
+        (select count(*) from inbox where state = 'held'), (select min(received_at) from inbox where state = 'held')
+    from outbox o where o.state <> 'done'
+    """
+)
+_MARK = text("select platform_api.mark_due(:kind, :at)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,36 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A message that is taken to be sent: its number, and its signature if it was made just now."""
+
+    message: Message
+    seq: int
+    signature: Signature | None
+
+    @property
+    def epoch(self) -> int:
+        """Under what it is taken: a relay that took it before records nothing any more."""
+        return self.message.epoch + 1
+
+    @property
+    def event(self) -> OutEvent:
+        """What is written down of it."""
+        return OutEvent.CLAIMED if self.message.state is OutState.QUEUED else OutEvent.RECLAIMED
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What became of a message that was claimed under *epoch*."""
+
+    message: UUID
+    epoch: int
+    becomes: Move
+    receipt: bytes | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unsettled:
     """A message that is not settled, as an operator is shown it."""
 
@@ -177,11 +213,6 @@ class Counts:
     oldest_held_at: datetime | None
 
 
-def synchronous(connection: Connection) -> None:
-    """Let the commit of this transaction wait until it cannot be lost: a receipt may rest on it."""
-    connection.execute(text("set local synchronous_commit = on"))
-
-
 def new_id(connection: Connection) -> UUID:
     """Return a new id in the order of time."""
     made: UUID = connection.execute(select(func.uuidv7())).scalar_one()
@@ -190,60 +221,7 @@ def new_id(connection: Connection) -> UUID:
 
 def mark_due(connection: Connection, kind: str, at: datetime | None = None) -> None:
     """Let *kind* be due at this tenant, now or from *at* on, once the transaction is committed."""
-    connection.execute(select(func.platform_api.mark_due(kind, at)))
-
-
-# -- conversations -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A conversation that is ours until the commit, and the id of the message that is to be queued in it."""
-
-    state: str
-    deadline: datetime | None
-    message: UUID
-
-
-def begin_message(connection: Connection, conv: UUID, deadline: datetime | None = None) -> Begun:
-    """Begin the conversation *conv*, if there is none of that id, and keep others from queueing in it."""
-    row = connection.execute(_BEGIN, {"conv": conv, "deadline": deadline}).one()
-    return Begun(row.state, row.deadline, row.message)
-
-
-def joined(connection: Connection, conv: UUID) -> Row[*tuple[Any, ...]]:
-    """Begin the conversation *conv*, if there is none of that id; until the commit nobody else changes it.
-
-    Return which number comes next in our direction, its state, and its deadline.
-    """
-    return connection.execute(_JOIN, {"conv": conv}).one()
-
-
-def change_conversation(connection: Connection, conv: UUID, **values: object) -> None:
-    """Set *values* of the conversation *conv*."""
-    change = update(ConversationRow).where(ConversationRow.id == conv)
-    connection.execute(change.values(**values, version=ConversationRow.version + 1))
-
-
-def take_number(connection: Connection, conv: UUID) -> int:
-    """Return the next number of our direction of *conv*, which is used up by it."""
-    change = (
-        update(ConversationRow)
-        .where(ConversationRow.id == conv)
-        .values(next_out=ConversationRow.next_out + 1, version=ConversationRow.version + 1)
-        .returning(ConversationRow.next_out - 1)
-    )
-    number: int = connection.execute(change).scalar_one()
-    return number
-
-
-def give_back_number(connection: Connection, conv: UUID, seq: int) -> None:
-    """Let the next message of *conv* have the number *seq*, if it was the last one that was taken."""
-    connection.execute(
-        update(ConversationRow)
-        .where(ConversationRow.id == conv, ConversationRow.next_out == seq + 1)
-        .values(next_out=seq, version=ConversationRow.version + 1)
-    )
+    connection.execute(_MARK, {"kind": kind, "at": at})
 
 
 # -- the outbox --------------------------------------------------------------------------------------
@@ -263,48 +241,46 @@ def heads(connection: Connection, limit: int) -> Sequence[Message]:
     return [_message(row) for row in connection.execute(_HEADS, {"limit": limit})]
 
 
-def head_of(connection: Connection, conv: UUID) -> Message | None:
+def head_of(connection: Connection, conv: UUID) -> Sequence[Message]:
     """Lock and return the first message of *conv*, if it waits and its time has come; what is in hand is not."""
-    row = connection.execute(_HEAD_OF, {"conv": conv}).one_or_none()
-    return None if row is None else _message(row)
+    return [_message(row) for row in connection.execute(_HEAD_OF, {"conv": conv})]
 
 
-def claim(connection: Connection, message: Message, seq: int, signature: Signature | None, lease: timedelta) -> int:
-    """Take *message* for the time of *lease*, under a new epoch that is returned; with its *signature* if it is new."""
-    event = OutEvent.CLAIMED if message.state is OutState.QUEUED else OutEvent.RECLAIMED
-    epoch = message.epoch + 1
+def claim(connection: Connection, taken: Sequence[Taken], lease: timedelta) -> None:
+    """Take messages for the time of *lease*, each under its new epoch; with its signature if that is new."""
+    signatures = [each.signature for each in taken]
     connection.execute(
         _CLAIM,
         {
-            "id": message.id,
-            "seq": seq,
             "lease": lease,
-            "epoch": epoch,
-            "event": event.value,
-            "message": signature.sealed if signature else None,
-            "sha256": signature.sha256 if signature else None,
-            "kid": signature.kid if signature else None,
-            "signed_at": signature.at if signature else None,
+            "ids": [each.message.id for each in taken],
+            "seqs": [each.seq for each in taken],
+            "epochs": [each.epoch for each in taken],
+            "events": [each.event.value for each in taken],
+            "messages": [signature.sealed if signature else None for signature in signatures],
+            "digests": [signature.sha256 if signature else None for signature in signatures],
+            "kids": [signature.kid if signature else None for signature in signatures],
+            "signed": [signature.at if signature else None for signature in signatures],
         },
     )
-    return epoch
 
 
-def settle(
-    connection: Connection, message: UUID, epoch: int, move: Move, *, receipt: bytes | None, reason: str | None
-) -> bool:
-    """Write down what became of a claimed message; False if another relay has claimed it since (fencing)."""
-    told = {
-        "id": message,
-        "epoch": epoch,
-        "state": move.state.value,
-        "attempts": move.attempts,
-        "wait": move.wait,
-        "reason": reason,
-        "receipt": receipt,
-        "event": move.event.value,
-    }
-    return connection.execute(_SETTLE, told).one_or_none() is not None
+def settle(connection: Connection, settled: Sequence[Settling]) -> frozenset[UUID]:
+    """Write down what became of claimed messages; return those of them that no other relay has claimed since."""
+    rows = connection.execute(
+        _SETTLE,
+        {
+            "ids": [each.message for each in settled],
+            "epochs": [each.epoch for each in settled],
+            "events": [each.becomes.event.value for each in settled],
+            "states": [each.becomes.state.value for each in settled],
+            "attempts": [each.becomes.attempts for each in settled],
+            "waits": [each.becomes.wait for each in settled],
+            "reasons": [each.reason for each in settled],
+            "receipts": [each.receipt for each in settled],
+        },
+    )
+    return frozenset(rows.scalars())
 
 
 def resend(connection: Connection, conv: UUID, *, first: int, below: int) -> int:
@@ -326,9 +302,9 @@ def resend(connection: Connection, conv: UUID, *, first: int, below: int) -> int
 
 
 def retry(connection: Connection, message: UUID, *, keep_signed_after: datetime) -> bool:
-    """Queue a message again that was given up or refused; its bytes stay if they were signed after that instant.
+    """Queue a message again that was given up; its bytes stay if they were signed after that instant.
 
-    What was refused is signed anew in any case: it is as if it had never come.
+    What was refused is not: whose it was has been told, and has gone on from there.
     """
     values = {
         "state": OutState.QUEUED.value,
@@ -337,12 +313,9 @@ def retry(connection: Connection, message: UUID, *, keep_signed_after: datetime)
         "changed_at": func.clock_timestamp(),
     }
     unsigned: dict[str, Any] = {"message": null(), "sha256": null(), "kid": null(), "signed_at": null()}
-    is_dead = OutboxRow.state == OutState.DEAD.value
-    dead_and_signed = is_dead & (OutboxRow.signed_at > keep_signed_after)
-    anew = (OutboxRow.state == OutState.REFUSED.value) | (
-        is_dead & (OutboxRow.signed_at.is_(None) | (OutboxRow.signed_at <= keep_signed_after))
-    )
-    for condition, further in ((dead_and_signed, {}), (anew, unsigned)):
+    is_dead, is_young = OutboxRow.state == OutState.DEAD.value, OutboxRow.signed_at > keep_signed_after
+    is_stale = OutboxRow.signed_at.is_(None) | (OutboxRow.signed_at <= keep_signed_after)
+    for condition, further in ((is_dead & is_young, {}), (is_dead & is_stale, unsigned)):
         change = update(OutboxRow).where(OutboxRow.id == message, condition).values(**values, **further)
         if connection.execute(change.returning(OutboxRow.id)).one_or_none() is not None:
             note(connection, message, OutEvent.RETRIED, OutState.QUEUED)
@@ -402,21 +375,7 @@ def unsettled(connection: Connection, states: Collection[OutState], limit: int =
 
 def counts(connection: Connection) -> Counts:
     """Return how the exchange stands."""
-    waiting = OutboxRow.state.in_([OutState.QUEUED.value, OutState.SENDING.value])
-    out = connection.execute(
-        select(
-            func.count().filter(waiting).label("unsent"),
-            func.min(OutboxRow.queued_at).filter(waiting).label("oldest"),
-            func.count().filter(OutboxRow.state == OutState.DEAD.value).label("dead"),
-            func.count().filter(OutboxRow.state == OutState.REFUSED.value).label("refused"),
-        ).where(OutboxRow.state != OutState.DONE.value)
-    ).one()
-    held = connection.execute(
-        select(func.count().label("held"), func.min(InboxRow.received_at).label("oldest")).where(
-            InboxRow.state == "held"
-        )
-    ).one()
-    return Counts(out.unsent, out.oldest, out.dead, out.refused, held.held, held.oldest)
+    return Counts(*connection.execute(_COUNTS).one())
 
 
 def open_under(connection: Connection, kid: str) -> int:
@@ -441,8 +400,9 @@ def open_under(connection: Connection, kid: str) -> int:
 
 
 def forget(connection: Connection, before: datetime) -> int:
-    """Delete what was received by the network, and what came and was applied, before *before*; return how many."""
-    done = (OutboxRow.state == OutState.DONE.value) & (OutboxRow.changed_at < before)
+    """Delete what was settled with the network, and what came and was applied, before *before*; return how many."""
+    settled = OutboxRow.state.in_([OutState.DONE.value, OutState.REFUSED.value])
+    done = settled & (OutboxRow.changed_at < before)
     gone = select(OutboxRow.id).where(done)
     connection.execute(delete(OutboxEventRow).where(OutboxEventRow.message.in_(gone)))
     out = connection.execute(delete(OutboxRow).where(done)).rowcount

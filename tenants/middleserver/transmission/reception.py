@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from chukan.platform.audit.rules import AuditEntry, Detail, Outcome
 from chukan.platform.audit.service import UnitOfWork, append, audited
+from chukan.platform.database.engines import reading
 from chukan.platform.database.tenant_sessions import TenantSessions
 from chukan.platform.identifiers import TenantId, new_request_id
 from chukan.platform.logs import get_logger
@@ -45,10 +46,10 @@ from chukan.tenants.middleserver.security.jose import (
     payload_of,
     verify,
 )
-from chukan.tenants.middleserver.transmission import inbox_store, shared_store
+from chukan.tenants.middleserver.transmission import conversation_store, inbox_store, shared_store
 from chukan.tenants.middleserver.transmission import outbox_store as store
 from chukan.tenants.middleserver.transmission.errors import ContentRefused, NotHere, NotOpen, Refused
-from chukan.tenants.middleserver.transmission.inbox_store import Incoming, Kept
+from chukan.tenants.middleserver.transmission.inbox_store import Incoming, Kept, Look
 from chukan.tenants.middleserver.transmission.ports import Answer, Features, Received, Shut
 from chukan.tenants.middleserver.transmission.receipts import Receipt, digest_of, written
 from chukan.tenants.middleserver.transmission.rules import (
@@ -64,7 +65,7 @@ from chukan.tenants.middleserver.transmission.rules import (
     is_closed,
     turn,
 )
-from chukan.tenants.middleserver.transmission.service import INBOX, MESSAGE, Identity, identity
+from chukan.tenants.middleserver.transmission.service import INBOX, MESSAGE, Identity, identity_on
 from chukan.tenants.middleserver.transmission.trail import TransmissionAction
 
 _ACTOR = "system:network"
@@ -98,6 +99,45 @@ class _Verified:
     seq: int
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a message stands: its conversation, which is locked, and what is there already."""
+
+    conversation: Row[*tuple[Any, ...]]
+    look: Look
+
+
+class _Loan:
+    """One loan of a tenant's session, and one transaction: for what is asked first, and for the act that follows.
+
+    What is not committed by the act is rolled back.
+    """
+
+    def __init__(self, sessions: TenantSessions, tenant: TenantId) -> None:
+        self._sessions = sessions
+        self._tenant = tenant
+        self._stack = ExitStack()
+        self.connection = self._stack.enter_context(sessions.connection(tenant))
+        self._transaction = self.connection.begin()
+        self._is_over = False
+
+    def end(self) -> None:
+        """Roll back what was asked for, and give the session back, if no act has done so."""
+        self._is_over = True
+        self._stack.close()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Go on in the transaction, which commits at the end of the block; once it is over, in another one."""
+        if self._is_over:
+            with self._sessions.begin(self._tenant) as connection:
+                yield connection
+            return
+        self._is_over = True
+        with self._stack, self._transaction:
+            yield self.connection
+
+
 class Reception:
     """What ``POST /network/messages`` does; for many threads."""
 
@@ -115,7 +155,7 @@ class Reception:
 
         While *shut* tells of an organisation why, nothing is taken for it.
         """
-        self._engine = engine
+        self._engine = reading(engine)
         self._sessions = sessions
         self._vault = vault
         self._keys = Keys(sessions, vault)
@@ -131,71 +171,85 @@ class Reception:
         network repeats. Any other failure is raised, and is to be answered without a receipt as well.
         """
         try:
-            delivery = self._located(body, peer, now)
+            tenant, kid = self._addressee(body, peer, now)
+            loan = _Loan(self._sessions, tenant)
+            try:
+                delivery = self._delivery(loan.connection, body, tenant, kid, now)
+                return self._answered(delivery, loan)
+            finally:
+                loan.end()
         except NotOpen as error:
             _log.info("transmission.delivery_not_open", reason=error.detail, exc_info=error)
             return Answer(error.status, b"")
         except NotHere as error:
             _log.error("transmission.delivery_not_taken", reason="no receipt can be given", exc_info=error)
             return Answer(error.status, b"")
-        try:
-            return Answer(_OK, self._taken(delivery))
-        except Refused as error:
-            return self._refusal(delivery, error)
 
     # -- for whom ------------------------------------------------------------------------------------
 
-    def _located(self, body: bytes, peer: str, now: datetime) -> _Delivery:
-        """Return the message with the organisation that it is for: whose key it names."""
+    def _addressee(self, body: bytes, peer: str, now: datetime) -> tuple[TenantId, str]:
+        """Return the organisation that the message is for, and the id of its key that the message names."""
         if peer != NETWORK:
             raise NotHere(403, "the caller is not the network")
-        header = _outer_header(body)
-        kid = header.get("kid")
+        kid = _outer_header(body).get("kid")
         with self._engine.connect() as connection:
-            tenant = shared_store.holder_of(connection, kid) if isinstance(kid, str) else None
-            if tenant is None:
-                raise NotHere(403, "no organisation has the key that the message is encrypted to")
-            if shared_store.stopped(connection, tenant) is not None:
-                raise NotHere(503, "the exchange is stopped")
+            found = shared_store.addressee(connection, kid) if isinstance(kid, str) else None
+        if found is None:
+            raise NotHere(403, "no organisation has the key that the message is encrypted to")
+        tenant, is_stopped = found
+        if is_stopped:
+            raise NotHere(503, "the exchange is stopped")
         # The gate (the one place that knows organisation, service and instant): what is closed stays with the network.
         if (closed := self._shut(tenant, now)) is not None:
             raise NotOpen(closed)
+        return tenant, str(kid)
+
+    def _delivery(
+        self, connection: Connection, body: bytes, tenant: TenantId, kid: str, now: datetime
+    ) -> _Delivery:  # fmt: skip
         try:
-            who = identity(self._keys, tenant, now)
+            who = identity_on(connection, self._keys, tenant, now)
         except NoActiveCertificate as error:
             raise NotHere(503, "the organisation cannot sign a receipt") from error
-        return _Delivery(body, digest_of(body), tenant, who, now, str(kid), new_request_id())
+        return _Delivery(body, digest_of(body), tenant, who, now, kid, new_request_id())
+
+    def _answered(self, delivery: _Delivery, loan: _Loan) -> Answer:
+        try:
+            return Answer(_OK, self._taken(delivery, loan))
+        except Refused as error:
+            return self._refusal(delivery, error)
 
     # -- judging -------------------------------------------------------------------------------------
 
-    def _taken(self, delivery: _Delivery) -> bytes:
+    def _taken(self, delivery: _Delivery, loan: _Loan) -> bytes:
         """Return the receipt of a message that is taken, now or before.
 
         Raises:
             Refused: with the first reason in the protocol's order.
         """
-        with self._recorded(delivery):
+        with self._recorded(delivery, loan):
             verified = self._verified(delivery)
-            with self._sessions.begin(delivery.tenant) as connection:
-                known = inbox_store.known(connection, NETWORK, verified.id)
-            if (before := _receipted(known, delivery)) is not None:
+            # Until the end of the loan nobody else works in this conversation.
+            conversation = conversation_store.joined(loan.connection, verified.conv)
+            look = inbox_store.look(loan.connection, NETWORK, verified.id, verified.conv, verified.seq)
+            if (before := _receipted(look.kept, delivery)) is not None:
                 return before
             message = self._read(verified)
-        conversation = str(verified.conv)
-        act = self._act(delivery, type=verified.signed.type, conversation=conversation, sequence=verified.seq)
+        conv = str(verified.conv)
+        act = self._act(delivery, type=verified.signed.type, conversation=conv, sequence=verified.seq)
         try:
-            with audited(lambda: self._sessions.begin(delivery.tenant), act) as unit:
-                store.synchronous(unit.connection)
-                return self._apply(unit, delivery, verified, message)
+            with audited(loan.begin, act) as unit:
+                return self._apply(unit, delivery, verified, message, _Place(conversation, look))
         except ContentRefused as error:
             raise Refused(Reason.CONTENT, error.told()) from error
 
     @contextmanager
-    def _recorded(self, delivery: _Delivery) -> Iterator[None]:
+    def _recorded(self, delivery: _Delivery, loan: _Loan) -> Iterator[None]:
         """Leave an entry in the organisation's chain when the message is refused inside the block."""
         try:
             yield
         except Refused as error:
+            loan.end()
             act = replace(self._act(delivery, reason=error.reason.value), outcome=Outcome.REFUSED)
             with self._sessions.begin(delivery.tenant) as connection:
                 append(connection, act)
@@ -246,34 +300,31 @@ class Reception:
 
     # -- taking --------------------------------------------------------------------------------------
 
-    def _apply(self, unit: UnitOfWork, delivery: _Delivery, verified: _Verified, message: Message) -> bytes:
+    def _apply(
+        self, unit: UnitOfWork, delivery: _Delivery, verified: _Verified, message: Message, place: _Place
+    ) -> bytes:
         """Keep the message with its receipt; in its turn, have its effect, and those of messages that waited for it."""
-        connection = unit.connection
-        conversation = store.joined(connection, verified.conv)
-        # Again, now that nobody else works in this conversation.
-        look = inbox_store.look(connection, NETWORK, verified.id, verified.conv, verified.seq)
-        if (before := _receipted(look.kept, delivery)) is not None:
-            unit.note(again=True)
-            return before
+        connection, conversation = unit.connection, place.conversation
         whose = turn(
             verified.seq,
             expected=conversation.next_in,
-            taken=look.taken,
+            taken=place.look.taken,
             closed=is_closed(conversation.state, conversation.deadline, delivery.now),
         )
         _require_turn(whose, conversation.next_in)
-        receipt = self._receipt(delivery, verified, None if whose is Turn.NOW else conversation.next_in)
-        state = InState.APPLIED if whose is Turn.NOW else InState.HELD
-        if not inbox_store.keep(connection, self._incoming(delivery, verified), state, receipt):
+        is_now, following = whose is Turn.NOW, verified.seq + 1
+        receipt = self._receipt(delivery, verified, None if is_now else conversation.next_in)
+        state = InState.APPLIED if is_now else InState.HELD
+        incoming = self._incoming(delivery, verified)
+        if not inbox_store.keep(connection, incoming, state, receipt, following=following if is_now else None):
             raise Refused(Reason.CONFLICT)
         unit.note(state=state.value)
-        following = expected = verified.seq + 1
-        if whose is Turn.NOW:
+        if is_now:
             self._effect(connection, delivery, verified.signed.type, verified.conv, message)
-            if look.followed:
-                expected = self._drain(unit, delivery, verified.conv, following)
-            store.change_conversation(connection, verified.conv, next_in=expected)
-        if whose is not Turn.NOW or expected != following:
+        if is_now and place.look.followed:
+            expected = self._drain(unit, delivery, verified.conv, following)
+            conversation_store.come(connection, verified.conv, expected)
+        if not is_now or place.look.followed:
             # How many messages are held has changed: the relay tells it.
             store.mark_due(connection, RELAY)
         return receipt

@@ -1,14 +1,14 @@
 """The relay: takes what is due from the organisations' outboxes, signs it once, and hands it to the network.
 
-Between claim and receipt it may die at any point: its lease ends, and the same bytes leave again. What the network
-does not answer costs an attempt; a network that is away costs none.
+Between claim and record it may die at any point: its lease ends, and the same bytes leave again and have the same
+receipts. What the network does not answer costs an attempt; a network that is away costs none.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chukan.platform.clock import monotonic
 from chukan.platform.database import failures
+from chukan.platform.database.engines import reading
 from chukan.platform.errors import ChukanError
 from chukan.platform.identifiers import TenantId
 from chukan.platform.logs import get_logger
@@ -27,13 +28,13 @@ from chukan.platform.settings import NetworkSettings
 from chukan.platform.vault.rules import Place
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.security.certificates.service import Keys
+from chukan.tenants.middleserver.transmission import conversation_store, shared_store
 from chukan.tenants.middleserver.transmission import outbox_store as store
-from chukan.tenants.middleserver.transmission import shared_store
 from chukan.tenants.middleserver.transmission.errors import NetworkAway
-from chukan.tenants.middleserver.transmission.outbox_store import Message, Signature
+from chukan.tenants.middleserver.transmission.outbox_store import Message, Signature, Taken
 from chukan.tenants.middleserver.transmission.rules import RELAY, OutEvent, RetryPolicy
-from chukan.tenants.middleserver.transmission.sending import Claimed, Sender
-from chukan.tenants.middleserver.transmission.service import MESSAGE, OUTBOX, PAYLOAD, Identity, identity
+from chukan.tenants.middleserver.transmission.sending import Claimed, Sender, Sent
+from chukan.tenants.middleserver.transmission.service import MESSAGE, OUTBOX, PAYLOAD, Identity, identity_on
 from chukan.tenants.middleserver.transmission.shared_store import Due
 from chukan.tenants.middleserver.transmission.troubles import tell_troubles, troubles
 
@@ -41,6 +42,8 @@ from chukan.tenants.middleserver.transmission.troubles import tell_troubles, tro
 _DUE_AT_ONCE = 100
 #: An organisation whose messages cannot be sent for a reason of its own is looked at again after so long.
 _LATER = timedelta(minutes=1)
+#: Receipts wait for those of the next messages of the same portion, but for no more seconds than this.
+_RECORDED_WITHIN = 1.0
 _log = get_logger(__name__)
 
 
@@ -108,6 +111,7 @@ class Relay:
     def __init__(self, vault: Vault, sender: Sender, policy: RelayPolicy) -> None:
         """Work under the log-in of the actor of *sender* (the worker's)."""
         self._actor = sender.actor
+        self._asked = reading(sender.actor.engine)
         self._sessions = sender.sessions
         self._vault = vault
         self._keys = Keys(sender.sessions, vault)
@@ -123,7 +127,7 @@ class Relay:
         total = Relayed()
         with ThreadPoolExecutor(self._policy.senders, thread_name_prefix="network-relay") as pool:
             while not stopped():
-                with self._actor.engine.connect() as connection:
+                with self._asked.connect() as connection:
                     due = shared_store.due(connection, RELAY, _DUE_AT_ONCE)
                 if not due:
                     break
@@ -158,13 +162,13 @@ class Relay:
             NetworkAway: as ``run``.
             NoActiveCertificate, VaultTampered: nothing can be signed; messages wait.
         """
-        with self._actor.engine.connect() as connection:
+        with self._asked.connect() as connection:
             # Seen before anything is claimed: what is queued meanwhile has a mark of its own.
-            seen = shared_store.marks(connection, RELAY, tenant)
-            if shared_store.stopped(connection, tenant) is not None:
-                return Relayed(tenants=1)
+            seen, is_stopped = shared_store.marks(connection, RELAY, tenant)
+        if is_stopped:
+            return Relayed(tenants=1)
         relayed = Relayed(tenants=1)
-        if (claimed := self._claim(tenant, now)) is not None:
+        if (claimed := self._claim(tenant, now, self._heads)) is not None:
             self._send(tenant, claimed, relayed)
         with self._sessions.begin(tenant) as connection:
             next_look, counts = store.next_look(connection), store.counts(connection)
@@ -184,18 +188,14 @@ class Relay:
         Raises:
             NetworkAway, NoActiveCertificate, VaultTampered: as ``drain``.
         """
-        with self._actor.engine.connect() as connection:
+        with self._asked.connect() as connection:
             if shared_store.stopped(connection, tenant) is not None:
                 return None
-        who = identity(self._keys, tenant, now)
-        batch = _Batch(who.institution, monotonic() + self._policy.lease.total_seconds())
-        with self._sessions.begin(tenant) as connection:
-            store.synchronous(connection)
-            if (message := store.head_of(connection, conversation)) is None:
-                return None
-            batch.waiting.append(self._taken(connection, tenant, message, who, now))
+        claimed = self._claim(tenant, now, lambda connection: store.head_of(connection, conversation))
+        if claimed is None:
+            return None
         relayed = Relayed(tenants=1)
-        self._send(tenant, batch, relayed)
+        self._send(tenant, claimed, relayed)
         return next(iter(relayed.events), None)
 
     def _put_off(self, due: Due) -> None:
@@ -210,27 +210,40 @@ class Relay:
 
     # -- claiming ------------------------------------------------------------------------------------
 
-    def _claim(self, tenant: TenantId, now: datetime) -> _Batch | None:
-        """Take what is due, sign what is not signed yet, and commit: from then on the bytes are what they are."""
+    def _heads(self, connection: Connection) -> Sequence[Message]:
+        return store.heads(connection, self._policy.batch_size)
+
+    def _claim(
+        self, tenant: TenantId, now: datetime, look: Callable[[Connection], Sequence[Message]]
+    ) -> _Batch | None:  # fmt: skip
+        """Take what is due, sign what is not signed yet, and commit: from then on the bytes are what they are.
+
+        *look* locks and returns it, of each conversation at most one.
+        """
         with self._sessions.begin(tenant) as connection:
-            if not store.heads(connection, 1):
+            if not (messages := look(connection)):
                 return None
-        who = identity(self._keys, tenant, now)
-        batch = _Batch(who.institution, monotonic() + self._policy.lease.total_seconds())
-        with self._sessions.begin(tenant) as connection:
-            store.synchronous(connection)
-            for message in store.heads(connection, self._policy.batch_size):
-                batch.waiting.append(self._taken(connection, tenant, message, who, now))
+            who = identity_on(connection, self._keys, tenant, now)
+            batch = _Batch(who.institution, monotonic() + self._policy.lease.total_seconds())
+            batch.waiting.extend(self._taken(connection, tenant, messages, who, now))
         return batch
 
     def _taken(
-        self, connection: Connection, tenant: TenantId, message: Message, who: Identity, now: datetime
-    ) -> Claimed:  # fmt: skip
-        """Give *message*, which is locked, its number and its signature, and take it for the time of the lease."""
-        seq = message.seq or store.take_number(connection, message.conv)
-        content, signature = self._content(tenant, message, seq, who, now)
-        epoch = store.claim(connection, message, seq, signature, self._policy.lease)
-        return Claimed(message.id, message.conv, seq, message.type, content, message.attempts, epoch)
+        self, connection: Connection, tenant: TenantId, messages: Sequence[Message], who: Identity, now: datetime
+    ) -> Sequence[Claimed]:
+        """Give *messages*, which are locked, their numbers and signatures, and take them for the time of the lease."""
+        numbers = conversation_store.take_numbers(connection, [each.conv for each in messages if not each.seq])
+        taken, claimed = [], []
+        for message in messages:
+            seq = message.seq or numbers[message.conv]
+            content, signature = self._content(tenant, message, seq, who, now)
+            one = Taken(message, seq, signature)
+            taken.append(one)
+            claimed.append(
+                Claimed(message.id, message.conv, seq, message.type, content, message.attempts, one.epoch)
+            )  # fmt: skip
+        store.claim(connection, taken, self._policy.lease)
+        return claimed
 
     def _content(
         self, tenant: TenantId, message: Message, seq: int, who: Identity, now: datetime
@@ -257,12 +270,25 @@ class Relay:
         """Send the messages of *claimed* in order, and give back what cannot be sent within the lease, or at all."""
         try:
             while claimed.waiting and monotonic() + self._policy.request.total_seconds() <= claimed.until:
-                event = self._sender.send(tenant, claimed.institution, claimed.waiting[0])
+                sent = self._sender.send(tenant, claimed.institution, claimed.waiting[0])
                 claimed.waiting.popleft()
-                relayed.count(event)
+                claimed.sent.append(sent)
+                if monotonic() - claimed.recorded_at > _RECORDED_WITHIN:
+                    self._record(tenant, claimed, relayed)
         finally:
-            while claimed.waiting:
-                relayed.count(self._sender.give_back(tenant, claimed.waiting.popleft()))
+            try:
+                self._record(tenant, claimed, relayed)
+            finally:
+                while claimed.waiting:
+                    relayed.count(self._sender.give_back(tenant, claimed.waiting.popleft()))
+
+    def _record(self, tenant: TenantId, claimed: _Batch, relayed: Relayed) -> None:
+        """Write down what became of what was sent since the last time."""
+        sent, claimed.sent = claimed.sent, []
+        if sent:
+            for event in self._sender.record(tenant, sent):
+                relayed.count(event)
+        claimed.recorded_at = monotonic()
 
 
 @dataclass
@@ -272,3 +298,6 @@ class _Batch:
     institution: str
     until: float
     waiting: deque[Claimed] = field(default_factory=deque)
+    #: What was sent and is not recorded yet, and since when (monotonic seconds) nothing was recorded.
+    sent: list[Sent] = field(default_factory=list)
+    recorded_at: float = field(default_factory=monotonic)

@@ -53,13 +53,13 @@ def ask_retry(actor: Actor, tenant: TenantId, message: UUID) -> None:
     """Write down, under the console's log-in, that *actor* wants a message of *tenant* to be sent again.
 
     Raises:
-        MessageUnknown: nobody told that it was given up or refused.
+        MessageUnknown: nobody told that it was given up.
         RetryUnderWay: it was asked for already, and a worker will do it.
     """
     with actor.act(TransmissionAction.ASK_RETRY, f"message:{message}", tenant=str(tenant)) as unit:
         below = driver(unit.connection)
         known = below.execute(
-            "select from platform.exchange_trouble where tenant = %s and message = %s and state <> 'held'",
+            "select from platform.exchange_trouble where tenant = %s and message = %s and state = 'dead'",
             (tenant, message),
         )
         if known.fetchone() is None:

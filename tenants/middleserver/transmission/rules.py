@@ -4,9 +4,12 @@ A message leaves like this; nothing is ever dropped::
 
     queued → sending → done
       ↑         ├────→ refused   it is as if it had never come: the next message takes its place
-      ├─────────┤        │
+      ├─────────┤
       │         └────→ dead      after its last attempt; it keeps its place, and those behind it wait
-      └──── retry ←──────┴──┘
+      └──── retry ←──────┘
+
+What was refused is not sent again: the feature was told, and what was asked has ended or waits for people. Sent after
+all, it would have its effect at the other side and none here. Who still wants it, asks anew.
 
 Invariant: of a conversation at most one message is ``sending``, and it is the first of those that are neither done
 nor refused. A message that has a signature keeps its bytes for every attempt.
@@ -76,7 +79,6 @@ TRANSITIONS: Mapping[tuple[OutState, OutEvent], OutState] = MappingProxyType(
         (OutState.SENDING, OutEvent.REFUSED): OutState.REFUSED,
         (OutState.SENDING, OutEvent.BURIED): OutState.DEAD,
         (OutState.DEAD, OutEvent.RETRIED): OutState.QUEUED,
-        (OutState.REFUSED, OutEvent.RETRIED): OutState.QUEUED,
         # The network lost what it had taken, and asks for it again.
         (OutState.DONE, OutEvent.RESENT): OutState.QUEUED,
     }

@@ -21,8 +21,8 @@ from chukan.platform.vault.rules import EncryptedColumn, Place
 from chukan.platform.vault.service import Vault
 from chukan.tenants.middleserver.security.certificates.service import AtHand, Keys, Signer
 from chukan.tenants.middleserver.security.errors import NotHosted
+from chukan.tenants.middleserver.transmission import conversation_store, shared_store
 from chukan.tenants.middleserver.transmission import outbox_store as store
-from chukan.tenants.middleserver.transmission import shared_store
 from chukan.tenants.middleserver.transmission.errors import ConversationClosed, MessageUnknown
 from chukan.tenants.middleserver.transmission.network_keys import institution_of
 from chukan.tenants.middleserver.transmission.outbox_store import Counts, Unsettled
@@ -73,7 +73,7 @@ class Outbox:
             ConversationClosed: it was ended.
         """
         # Held until the commit: two messages of one conversation leave in the order in which they were queued.
-        begun = store.begin_message(connection, conversation, deadline)
+        begun = conversation_store.begin_message(connection, conversation, deadline)
         if is_closed(begun.state, begun.deadline, now):
             raise ConversationClosed
         sealed = self._vault.seal(tenant, Place(OUTBOX, PAYLOAD, begun.message), write(begun.message))
@@ -82,7 +82,7 @@ class Outbox:
 
     def close(self, connection: Connection, conversation: UUID) -> None:
         """End *conversation*: what comes in it from now on is answered ``closed`` and has no effect."""
-        store.change_conversation(connection, conversation, state="closed")
+        conversation_store.close(connection, conversation)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,15 @@ def identity(keys: Keys, tenant: TenantId, now: datetime) -> Identity:
         NoActiveCertificate, VaultTampered: as ``Keys.at_hand``.
         NotHosted: the certificate is gone.
     """
-    found = keys.at_hand(tenant, now=now)
+    return _identified(tenant, keys.at_hand(tenant, now=now))
+
+
+def identity_on(connection: Connection, keys: Keys, tenant: TenantId, now: datetime) -> Identity:
+    """Return as ``identity``, in the caller's session on *tenant*; raises as that."""
+    return _identified(tenant, keys.at_hand_on(connection, tenant, now=now))
+
+
+def _identified(tenant: TenantId, found: AtHand) -> Identity:
     if not found.certificate:
         raise NotHosted(organisation=tenant)
     return Identity(found, institution_of(found.certificate))
@@ -141,10 +149,10 @@ class Exchange:
             return shared_store.stops(connection)
 
     def retry(self, tenant: TenantId, message: UUID, *, now: datetime) -> None:
-        """Queue *message*, which was given up or refused, again.
+        """Queue *message*, which was given up, again.
 
-        What was given up goes byte for byte the same as long as its signature is accepted; what was refused is
-        signed anew under the same id.
+        It goes byte for byte the same as long as its signature is accepted; after that it is signed anew under the
+        same id. What was refused is not sent again: whoever asked with it has been told.
 
         Raises:
             MessageUnknown: there is no such message, or it needs no retry.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Exists, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Exists, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -17,6 +17,61 @@ from chukan.tenants.middleserver.security.certificates.tables import Certificate
 from chukan.tenants.middleserver.transmission.outbox_store import Counts
 from chukan.tenants.middleserver.transmission.rules import RELAY
 from chukan.tenants.middleserver.transmission.tables import DueRow, ExchangeStandingRow, ExchangeStopRow
+
+
+def _stopped_at(tenant: InstrumentedAttribute[UUID]) -> Exists:
+    row = ExchangeStopRow
+    return select(row.id).where(row.resumed_at.is_(None), or_(row.tenant.is_(None), row.tenant == tenant)).exists()
+
+
+# Asked for every message, or at every look: composed once, for that takes longer than to run it.
+_ADDRESSEE = select(
+    CertificateProjectionRow.tenant, _stopped_at(CertificateProjectionRow.tenant).label("stopped")
+).where(CertificateProjectionRow.kid == bindparam("kid"))
+_STOPS = (
+    select(ExchangeStopRow.tenant, ExchangeStopRow.reason, ExchangeStopRow.stopped_by, ExchangeStopRow.stopped_at)
+    .where(ExchangeStopRow.resumed_at.is_(None))
+    .order_by(ExchangeStopRow.id)
+)
+_DUE = (
+    select(DueRow.tenant, func.array_agg(DueRow.id).label("marks"))
+    .join(Tenant, Tenant.id == DueRow.tenant)
+    .where(
+        DueRow.kind == bindparam("kind"),
+        DueRow.at <= func.clock_timestamp(),
+        Tenant.state == TenantState.ACTIVE.value,
+        ~_stopped_at(DueRow.tenant),
+    )
+    .group_by(DueRow.tenant)
+    .order_by(func.min(DueRow.at), DueRow.tenant)
+    .limit(bindparam("most"))
+)
+_MARKS = text(
+    """
+    select array(select id from platform.due where kind = :kind and tenant = :tenant) as marks, exists (
+        select from platform.exchange_stop where resumed_at is null and (tenant is null or tenant = :tenant)
+    ) as stopped
+    """
+)
+_LOOKED = text(
+    """
+    with again as (
+        insert into platform.due (tenant, kind, at)
+        select :tenant, :kind, cast(:again_at as timestamptz) where cast(:again_at as timestamptz) is not null
+    )
+    delete from platform.due where id = any(:marks)
+    """
+)
+_STAND = text(
+    """
+    insert into platform.exchange_standing
+        (tenant, unsent, oldest_unsent_at, dead, refused, held, oldest_held_at, measured_at)
+    values (:tenant, :unsent, :oldest_unsent_at, :dead, :refused, :held, :oldest_held_at, clock_timestamp())
+    on conflict (tenant) do update set unsent = excluded.unsent, oldest_unsent_at = excluded.oldest_unsent_at,
+        dead = excluded.dead, refused = excluded.refused, held = excluded.held,
+        oldest_held_at = excluded.oldest_held_at, measured_at = excluded.measured_at
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -52,33 +107,21 @@ class Overview:
 
 def due(connection: Connection, kind: str, limit: int) -> Sequence[Due]:
     """Return active tenants at which *kind* is due, that which waits longest first, and that are not stopped."""
-    query = (
-        select(DueRow.tenant, func.array_agg(DueRow.id).label("marks"))
-        .join(Tenant, Tenant.id == DueRow.tenant)
-        .where(
-            DueRow.kind == kind,
-            DueRow.at <= func.clock_timestamp(),
-            Tenant.state == TenantState.ACTIVE.value,
-            ~_stopped_at(DueRow.tenant),
-        )
-        .group_by(DueRow.tenant)
-        .order_by(func.min(DueRow.at), DueRow.tenant)
-        .limit(limit)
-    )
-    return [Due(TenantId(row.tenant), tuple(row.marks)) for row in connection.execute(query)]
+    return [
+        Due(TenantId(row.tenant), tuple(row.marks)) for row in connection.execute(_DUE, {"kind": kind, "most": limit})
+    ]
 
 
-def marks(connection: Connection, kind: str, tenant: TenantId) -> Due:
-    """Return what says that *kind* is due at *tenant*, now or later."""
-    query = select(DueRow.id).where(DueRow.kind == kind, DueRow.tenant == tenant)
-    return Due(tenant, tuple(connection.execute(query).scalars()))
+def marks(connection: Connection, kind: str, tenant: TenantId) -> tuple[Due, bool]:
+    """Return what says that *kind* is due at *tenant*, now or later, and whether its exchange is stopped."""
+    row = connection.execute(_MARKS, {"kind": kind, "tenant": tenant}).one()
+    return Due(tenant, tuple(row.marks)), row.stopped
 
 
 def looked(connection: Connection, seen: Due, kind: str, again_at: datetime | None) -> None:
     """Take away the marks that were *seen* before the work was done, and set one for the next look, if there is one."""
-    if again_at is not None:
-        connection.execute(insert(DueRow).values(tenant=seen.tenant, kind=kind, at=again_at))
-    connection.execute(delete(DueRow).where(DueRow.id.in_(seen.marks)))
+    told = {"tenant": seen.tenant, "kind": kind, "again_at": again_at, "marks": [*seen.marks]}
+    connection.execute(_LOOKED, told)
 
 
 def look_later(connection: Connection, seen: Due, kind: str, after: timedelta) -> None:
@@ -100,17 +143,7 @@ def exchanging(connection: Connection) -> Sequence[TenantId]:
 
 def stand(connection: Connection, tenant: TenantId, counts: Counts) -> None:
     """Tell how the exchange with *tenant* stands."""
-    values = {
-        "unsent": counts.unsent,
-        "oldest_unsent_at": counts.oldest_unsent_at,
-        "dead": counts.dead,
-        "refused": counts.refused,
-        "held": counts.held,
-        "oldest_held_at": counts.oldest_held_at,
-        "measured_at": func.clock_timestamp(),
-    }
-    made = upsert(ExchangeStandingRow).values(tenant=tenant, **values)
-    connection.execute(made.on_conflict_do_update(index_elements=[ExchangeStandingRow.tenant], set_=values))
+    connection.execute(_STAND, {"tenant": tenant, **asdict(counts)})
 
 
 def stopped(connection: Connection, tenant: TenantId) -> Stop | None:
@@ -121,11 +154,9 @@ def stopped(connection: Connection, tenant: TenantId) -> Stop | None:
 
 def stops(connection: Connection) -> Sequence[Stop]:
     """Return all stops in force, oldest first."""
-    row = ExchangeStopRow
-    query = select(row.tenant, row.reason, row.stopped_by, row.stopped_at).where(row.resumed_at.is_(None))
     return [
         Stop(TenantId(each.tenant) if each.tenant else None, each.reason, each.stopped_by, each.stopped_at)
-        for each in connection.execute(query.order_by(row.id))
+        for each in connection.execute(_STOPS)
     ]
 
 
@@ -146,11 +177,10 @@ def resume(connection: Connection, tenant: TenantId | None, *, actor: str) -> bo
     return connection.execute(change.returning(ExchangeStopRow.id)).one_or_none() is not None
 
 
-def holder_of(connection: Connection, kid: str) -> TenantId | None:
-    """Return whose certificate *kid* is."""
-    query = select(CertificateProjectionRow.tenant).where(CertificateProjectionRow.kid == kid)
-    tenant: UUID | None = connection.execute(query).scalar_one_or_none()
-    return TenantId(tenant) if tenant is not None else None
+def addressee(connection: Connection, kid: str) -> tuple[TenantId, bool] | None:
+    """Return whose certificate *kid* is, and whether the exchange is stopped there."""
+    row = connection.execute(_ADDRESSEE, {"kid": kid}).one_or_none()
+    return None if row is None else (TenantId(row.tenant), row.stopped)
 
 
 def overview(connection: Connection) -> Overview:
@@ -179,8 +209,3 @@ def overview(connection: Connection) -> Overview:
         organisations_with_dead=standing.with_dead,
         stops=len(stops(connection)),
     )
-
-
-def _stopped_at(tenant: InstrumentedAttribute[UUID]) -> Exists:
-    row = ExchangeStopRow
-    return select(row.id).where(row.resumed_at.is_(None), or_(row.tenant.is_(None), row.tenant == tenant)).exists()

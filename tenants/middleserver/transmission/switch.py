@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from chukan.platform.audit.actor import Actor
+from chukan.platform.database.engines import reading
 from chukan.platform.identifiers import TenantId
 from chukan.tenants.middleserver.transmission import shared_store
 from chukan.tenants.middleserver.transmission.errors import (
@@ -25,7 +26,7 @@ class Stops:
 
     def __init__(self, engine: Engine) -> None:
         """Ask under the log-in of *engine*."""
-        self._engine = engine
+        self._engine = reading(engine)
 
     def in_force(self, tenant: TenantId) -> Stop | None:
         """Return the stop that holds for *tenant*, its own before that of all; None: the exchange goes on."""

@@ -116,9 +116,7 @@ def messages() -> ResponseReturnValue:
         filters=filters,
         empty=mark("Every message goes on."),
     )
-    if (file := listing.csv()) is not None:
-        return file
-    return page("transmission/messages.html", listing.status, listing=listing, runbooks=_RUNBOOKS)
+    return listing.csv() or page("transmission/messages.html", listing.status, listing=listing, runbooks=_RUNBOOKS)
 
 
 def message(tenant: UUID, message: UUID) -> ResponseReturnValue:
@@ -141,7 +139,7 @@ def _shown(tenant: TenantId, name: UUID, form: BaseForm, status: int) -> Respons
         asked = retries_of(connection, tenant, name)
     if found is None and not asked:
         abort(404)
-    can_retry = found is not None and found.state != "held" and found.asked_at is None
+    can_retry = found is not None and found.state == "dead" and found.asked_at is None
     return page(
         "transmission/message.html",
         status,

@@ -228,6 +228,19 @@ def test_what_needs_no_retry_or_fails_is_told_and_keeps_nothing_else_waiting(wir
     assert visited.post(f"/exchange/messages/{first.tenant}/{uuid4()}").status_code in {404, 422}
 
 
+def test_a_refused_message_is_shown_and_never_sent_again(wire: Wire, visited: Visited) -> None:
+    city = registered(wire)
+    wire.network.refuse["bad"] = "content"
+    message = wire.enqueue(city, uuid4(), "bad")
+    wire.relay().run()
+    visited.enter(READ, RETRY)
+    path = f"/exchange/messages/{city.tenant}/{message}"
+    page = whole(visited, path)
+    assert "再送されません" in page
+    assert "再送する" not in page
+    assert visited.post(path).status_code == 422
+
+
 def test_a_held_message_tells_which_place_is_missing_and_offers_no_retry(wire: Wire, visited: Visited) -> None:
     city, conv = registered(wire), uuid4()
     assert wire.deliver(wire.notification(city, conv, 2))[1]["Result"] == "held"

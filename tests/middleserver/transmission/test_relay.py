@@ -9,8 +9,9 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
+from chukan.tenants.middleserver.transmission import outbox_store
 from chukan.tenants.middleserver.transmission.errors import (
     AlreadyStopped,
     ConversationClosed,
@@ -122,11 +123,24 @@ def test_a_refused_message_never_came_so_the_next_one_takes_its_place(wire: Wire
         (bad, Reason.CONTENT),
         (last, None),
     ]
-    # Once what was wrong is put right at the other side, it is signed anew and comes as the last one.
+    # Whose it was has been told and has gone on: what is still wanted is a message of its own.
     wire.network.refuse.clear()
-    wire.exchange.retry(city.tenant, bad, now=wire.clock.now())
+    with pytest.raises(MessageUnknown):
+        wire.exchange.retry(city.tenant, bad, now=wire.clock.now())
     wire.relay().run()
-    assert wire.network.taken[str(conv)][-1] == str(bad)
+    assert str(bad) not in wire.network.taken[str(conv)]
+
+
+def test_what_was_refused_is_shown_for_as_long_as_what_was_received_is_kept(wire: Wire) -> None:
+    city = wire.organisation()
+    wire.network.refuse["bad"] = "content"
+    wire.enqueue(city, uuid4(), "bad")
+    wire.relay().run()
+    with wire.place.sessions.begin(city.tenant) as connection:
+        assert outbox_store.counts(connection).refused == 1
+        (at,) = connection.execute(text("select changed_at from outbox")).one()
+    assert wire.exchange.forget(city.tenant, before=at) == 0
+    assert wire.exchange.forget(city.tenant, before=at + timedelta(seconds=1)) == 1
 
 
 def test_what_the_network_lost_is_sent_again_before_the_next_one(wire: Wire) -> None:

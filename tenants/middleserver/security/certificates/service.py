@@ -131,7 +131,11 @@ class Keys:
             NoActiveCertificate, VaultTampered: as ``signer``.
         """
         with self._sessions.begin(tenant) as connection:
-            found = store.living_keys(connection)
+            return self.at_hand_on(connection, tenant, now=now)
+
+    def at_hand_on(self, connection: Connection, tenant: TenantId, *, now: datetime) -> AtHand:
+        """Return as ``at_hand``, in the caller's session on *tenant*; raises as that."""
+        found = store.living_keys(connection)
         signing = self._signing(tenant, found, now)
         signer = Signer(SigningKey(signing.kid or "", self._private(tenant, signing)), signing.not_after or now)
         opening = [key for key in found if key.use is KeyUse.ENCRYPT and key.state in OPENING]

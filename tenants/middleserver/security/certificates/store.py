@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chukan.tenants.middleserver.security.certificates.rules import ACCEPTED, OPENING, KeyState, KeyUse
@@ -49,22 +49,21 @@ _COLUMNS = (
 
 
 # Asked for every message: composed once, for that takes longer than to run it.
-_LIVING = (
-    select(*_COLUMNS)
-    .where(OrgKeyRow.state.in_([state.value for state in sorted(OPENING | ACCEPTED)]))
-    .order_by(OrgKeyRow.id)
-)
+_IN_STATES = (
+    select(*_COLUMNS).where(OrgKeyRow.state.in_(bindparam("states", expanding=True))).order_by(OrgKeyRow.id)
+)  # fmt: skip
+_LIVING = tuple(sorted(OPENING | ACCEPTED))
 
 
 def living_keys(connection: Connection) -> Sequence[StoredKey]:
     """Return the keys that sign, open or verify anything now, oldest first."""
-    return [_stored(row) for row in connection.execute(_LIVING)]
+    return keys(connection, states=_LIVING)
 
 
 def keys(connection: Connection, *, states: Collection[KeyState] = tuple(KeyState)) -> Sequence[StoredKey]:
     """Return the keys that are in one of *states*, oldest first."""
-    query = select(*_COLUMNS).where(OrgKeyRow.state.in_([state.value for state in states])).order_by(OrgKeyRow.id)
-    return [_stored(row) for row in connection.execute(query)]
+    rows = connection.execute(_IN_STATES, {"states": [state.value for state in states]})
+    return [_stored(row) for row in rows]
 
 
 def lock_key(connection: Connection, kid: str) -> StoredKey | None:
