@@ -73,7 +73,7 @@ def opened(
     asked = reading(engine)
     persons, gate = shipped_test_persons(), gate_of(asked)
     catalogues = Catalogues(asked, believed_seconds=BELIEVED)
-    stops = Stops(asked)
+    stops = Stops(engine)
     inquiries = Inquiries(sessions, vault, catalogues, gate, lambda: authority_of(settings.network), going=stops)
     # Half of the threads are left for the network: it brings the answers that are waited for.
     waiting = Waiting(
